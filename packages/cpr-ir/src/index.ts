@@ -1,0 +1,6 @@
+/**
+ * Offload programs as hashed intermediate representation: profile, canonical form, images, compilers to devices.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * The devlink control path: info, reload, parser_fetch, firmware look-up, offload permits.
+ *
+ * @packageDocumentation
+ */
+export {};

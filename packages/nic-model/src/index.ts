@@ -1,0 +1,6 @@
+/**
+ * A programmable NIC and its driver: engines, rings, resources, profiles, faults.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * pcap and pcapng, read and write, streaming in bounded memory.
+ *
+ * @packageDocumentation
+ */
+export {};

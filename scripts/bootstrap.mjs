@@ -1,0 +1,34 @@
+// `npm start` and `npm test` on a machine that has only Node and npm: install, build, then run.
+// Plain JavaScript because nothing is installed yet when it begins.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const [task, ...args] = process.argv.slice(2);
+const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1", FORCE_COLOR: process.env.FORCE_COLOR ?? "0" };
+
+/** Run one step with its output shown; stop with its exit code when it fails. */
+function step(title, command, commandArgs) {
+  process.stderr.write(`\n== ${title}\n`);
+  const done = spawnSync(command, commandArgs, { cwd: root, stdio: "inherit", env });
+  if (done.error) {
+    process.stderr.write(`${title}: cannot run ${command}: ${done.error.message}\n`);
+    process.exit(1);
+  }
+  if (done.status !== 0) process.exit(done.status ?? 1);
+}
+
+step("install", "npx", ["--yes", manifest.packageManager, "install", "--frozen-lockfile"]);
+step("build", "npm", ["run", "--silent", "build"]);
+if (task === "start") {
+  step("verify the bundled capture", process.execPath, ["packages/netoffload/bin/netoffload.js", "verify", ...args]);
+} else if (task === "test") {
+  const vitest = "node_modules/vitest/vitest.mjs";
+  if (!existsSync(`${root}/${vitest}`)) throw new Error(`${vitest} is missing after the install`);
+  step("test", process.execPath, [vitest, "run", ...args]);
+} else {
+  process.stderr.write("usage: node scripts/bootstrap.mjs start|test [arguments]\n");
+  process.exit(2);
+}

@@ -1,6 +1,12 @@
 /**
- * The devlink control path: info, reload, parser_fetch, firmware look-up, offload permits.
+ * The devlink control path.
+ *
+ * ```text
+ * file name → firmware look-up → container checks → staging → activate → post-check → offloads decided anew
+ * ```
  *
  * @packageDocumentation
  */
-export {};
+export * from "./errno.ts";
+export * from "./ops.ts";
+export * from "./permit.ts";

@@ -44,14 +44,30 @@ function asSet(f: Field): string {
 }
 
 function asClass(layout: Layout): string {
-  const lines = [`/** ${layout.doc} @see ${layout.see} */`, "@unmanaged", `export class ${layout.className} {`];
+  const lines = [
+    `/** ${layout.doc} @see ${layout.see} */`,
+    "@unmanaged",
+    `export class ${layout.className} {`,
+  ];
   for (const f of layout.fields) {
     if (f.type === "bytes") {
-      lines.push(`  /** ${f.doc} Address of its ${f.length} bytes. */`, "  @inline", `  get ${f.name}(): usize {`, `    return changetype<usize>(this) + ${f.offset};`, "  }");
+      lines.push(
+        `  /** ${f.doc} Address of its ${f.length} bytes. */`,
+        "  @inline",
+        `  get ${f.name}(): usize {`,
+        `    return changetype<usize>(this) + ${f.offset};`,
+        "  }",
+      );
       continue;
     }
     const type = f.bits === undefined ? `u${8 * width(f)}` : "u32";
-    lines.push(`  /** ${f.doc} */`, "  @inline", `  get ${f.name}(): ${type} {`, `    return ${asGet(f)};`, "  }");
+    lines.push(
+      `  /** ${f.doc} */`,
+      "  @inline",
+      `  get ${f.name}(): ${type} {`,
+      `    return ${asGet(f)};`,
+      "  }",
+    );
     lines.push("  @inline", `  set ${f.name}(value: ${type}) {`, `    ${asSet(f)}`, "  }");
   }
   lines.push("}");
@@ -59,31 +75,52 @@ function asClass(layout: Layout): string {
 }
 
 function asFile(layouts: readonly Layout[]): string {
-  const sizes = layouts.map((l) => `/** Bytes of ${l.name}. */\nexport const SIZEOF_${l.name.toUpperCase()}: u32 = ${l.size};\n`);
+  const sizes = layouts.map(
+    (l) => `/** Bytes of ${l.name}. */\nexport const SIZEOF_${l.name.toUpperCase()}: u32 = ${l.size};\n`,
+  );
   return `${NOTE}\n${layouts.map((l, i) => `${sizes[i]}\n${asClass(l)}`).join("\n")}`;
 }
 
 /** TypeScript accessors: (view, offset of the header) -> number. */
 function tsWire(layout: Layout): string {
-  const lines = [NOTE, `/** ${layout.doc} @see ${layout.see} */`, `export const HLEN: number = ${layout.size};`, ""];
+  const lines = [
+    NOTE,
+    `/** ${layout.doc} @see ${layout.see} */`,
+    `export const HLEN: number = ${layout.size};`,
+    "",
+  ];
   for (const f of layout.fields) {
     const bytes = width(f);
     const order = f.type.startsWith("be") ? ", false" : ", true";
     if (f.type === "bytes") {
-      lines.push(`/** ${f.doc} Offset of its ${f.length} bytes from the header. */`, `export const ${upper(f.name)}_OFF: number = ${f.offset};`, "");
+      lines.push(
+        `/** ${f.doc} Offset of its ${f.length} bytes from the header. */`,
+        `export const ${upper(f.name)}_OFF: number = ${f.offset};`,
+        "",
+      );
       continue;
     }
     const suffix = bytes === 1 ? "" : order;
     const at = f.offset === 0 ? "off" : `off + ${f.offset}`;
     const get = `v.getUint${8 * bytes}(${at}${suffix})`;
-    const value = f.bits === undefined ? get : f.bits.shift === 0 ? `${get} & ${mask(f)}` : `(${get} >>> ${f.bits.shift}) & ${mask(f)}`;
+    const value =
+      f.bits === undefined
+        ? get
+        : f.bits.shift === 0
+          ? `${get} & ${mask(f)}`
+          : `(${get} >>> ${f.bits.shift}) & ${mask(f)}`;
     const name = f.name === "type" || f.name === "class" ? f.name : f.name;
     lines.push(`/** ${f.doc} */`, `export const ${name} = (v: DataView, off: number): number => ${value};`);
     const put =
       f.bits === undefined
         ? `v.setUint${8 * bytes}(${at}, n${suffix})`
         : `v.setUint${8 * bytes}(${at}, (${get} & ${(2 ** (8 * bytes) - 1) & ~(mask(f) << f.bits.shift)}) | ((n & ${mask(f)}) << ${f.bits.shift})${suffix})`;
-    lines.push(`/** Set {@link ${name}}. */`, `export const set${capital(f.name)} = (v: DataView, off: number, n: number): void =>`, `  ${put};`, "");
+    lines.push(
+      `/** Set {@link ${name}}. */`,
+      `export const set${capital(f.name)} = (v: DataView, off: number, n: number): void =>`,
+      `  ${put};`,
+      "",
+    );
   }
   return `${lines.join("\n").trimEnd()}\n`;
 }
@@ -94,12 +131,17 @@ function tsStructs(layouts: readonly Layout[]): string {
   for (const l of layouts) {
     out.push(`/** Bytes of struct ${l.name}. */`, `export const SIZEOF_${l.name.toUpperCase()} = ${l.size};`);
     out.push(`/** Byte offsets of struct ${l.name}. */`, `export const ${l.name.toUpperCase()}_OFF = {`);
-    for (const f of l.fields) if (f.bits === undefined) out.push(`  /** ${f.doc} */`, `  ${f.name}: ${f.offset},`);
+    for (const f of l.fields)
+      if (f.bits === undefined) out.push(`  /** ${f.doc} */`, `  ${f.name}: ${f.offset},`);
     out.push("} as const;");
     const bits = l.fields.filter((f) => f.bits !== undefined);
     if (bits.length > 0) {
-      out.push(`/** Bit fields of struct ${l.name}, inside its u32 flags: [shift, width]. */`, `export const ${l.name.toUpperCase()}_BITS = {`);
-      for (const f of bits) out.push(`  /** ${f.doc} */`, `  ${f.name}: [${f.bits!.shift}, ${f.bits!.width}],`);
+      out.push(
+        `/** Bit fields of struct ${l.name}, inside its u32 flags: [shift, width]. */`,
+        `export const ${l.name.toUpperCase()}_BITS = {`,
+      );
+      for (const f of bits)
+        out.push(`  /** ${f.doc} */`, `  ${f.name}: [${f.bits!.shift}, ${f.bits!.width}],`);
       out.push("} as const;");
     }
     out.push("");
@@ -109,14 +151,27 @@ function tsStructs(layouts: readonly Layout[]): string {
 
 /** C: offsets and bit positions as macros, and the structs themselves for the in-memory ones. */
 function cHeader(structs: readonly Layout[], wires: readonly Layout[]): string {
-  const out = ["/* Generated by scripts/generate-layouts.ts from src/layout; do not edit.", " * Layouts of netoffload ABI 1: little endian, pointers are 32-bit addresses. */", "#ifndef NETOFFLOAD_ABI1_H", "#define NETOFFLOAD_ABI1_H", "#include <stdint.h>", "", "#define NETOFFLOAD_ABI 1", ""];
+  const out = [
+    "/* Generated by scripts/generate-layouts.ts from src/layout; do not edit.",
+    " * Layouts of netoffload ABI 1: little endian, pointers are 32-bit addresses. */",
+    "#ifndef NETOFFLOAD_ABI1_H",
+    "#define NETOFFLOAD_ABI1_H",
+    "#include <stdint.h>",
+    "",
+    "#define NETOFFLOAD_ABI 1",
+    "",
+  ];
   for (const l of [...structs, ...wires]) {
     out.push(`/* ${l.doc} See ${l.see}. */`);
     const prefix = `NO_${l.name.toUpperCase()}`;
     out.push(`#define ${prefix}_SIZE ${l.size}`);
     for (const f of l.fields) {
       out.push(`#define ${prefix}_${f.kernel.toUpperCase()}_OFF ${f.offset}`);
-      if (f.bits) out.push(`#define ${prefix}_${f.kernel.toUpperCase()}_SHIFT ${f.bits.shift}`, `#define ${prefix}_${f.kernel.toUpperCase()}_MASK 0x${mask(f).toString(16)}u`);
+      if (f.bits)
+        out.push(
+          `#define ${prefix}_${f.kernel.toUpperCase()}_SHIFT ${f.bits.shift}`,
+          `#define ${prefix}_${f.kernel.toUpperCase()}_MASK 0x${mask(f).toString(16)}u`,
+        );
     }
     out.push("");
   }
@@ -125,7 +180,16 @@ function cHeader(structs: readonly Layout[], wires: readonly Layout[]): string {
     let at = 0;
     for (const f of l.fields) {
       if (f.bits !== undefined || f.offset < at) continue;
-      if (f.kernel === "csum") out.push("\tunion {", "\t\tuint32_t csum;", "\t\tstruct {", "\t\t\tuint16_t csum_start;", "\t\t\tuint16_t csum_offset;", "\t\t};", "\t};");
+      if (f.kernel === "csum")
+        out.push(
+          "\tunion {",
+          "\t\tuint32_t csum;",
+          "\t\tstruct {",
+          "\t\t\tuint16_t csum_start;",
+          "\t\t\tuint16_t csum_offset;",
+          "\t\t};",
+          "\t};",
+        );
       else if (f.type === "bytes") out.push(`\tuint8_t ${f.kernel}[${f.length}];`);
       else out.push(`\tuint${8 * width(f)}_t ${f.kernel};`);
       at = f.offset + width(f);
@@ -137,7 +201,8 @@ function cHeader(structs: readonly Layout[], wires: readonly Layout[]): string {
 }
 
 function verify(layout: Layout): void {
-  for (const f of layout.fields) if (f.offset + width(f) > layout.size) throw new Error(`${layout.name}.${f.name} leaves the struct`);
+  for (const f of layout.fields)
+    if (f.offset + width(f) > layout.size) throw new Error(`${layout.name}.${f.name} leaves the struct`);
   const names = new Set(layout.fields.map((f) => f.name));
   if (names.size !== layout.fields.length) throw new Error(`${layout.name} names a field twice`);
 }
@@ -151,8 +216,17 @@ for (const { file, layout } of WIRE) {
   files.set(`program/wire/${file}.ts`, asFile([layout]));
   files.set(`src/wire/${file}.ts`, tsWire(layout));
 }
-files.set("src/wire/index.ts", `${NOTE}\n${WIRE.map(({ file, namespace }) => `export * as ${namespace} from "./${file}.ts";`).join("\n")}\n`);
-files.set("netoffload_abi1.h", cHeader(structs, WIRE.map((w) => w.layout)));
+files.set(
+  "src/wire/index.ts",
+  `${NOTE}\n${WIRE.map(({ file, namespace }) => `export * as ${namespace} from "./${file}.ts";`).join("\n")}\n`,
+);
+files.set(
+  "netoffload_abi1.h",
+  cHeader(
+    structs,
+    WIRE.map((w) => w.layout),
+  ),
+);
 
 let drift = 0;
 for (const [name, text] of files) {

@@ -7,7 +7,7 @@ import { fold64 } from "./fold";
 const ROUND_BYTES: u32 = 1 << 20;
 
 /** Sum of the 16-byte pieces of [ptr, ptr + len), len a multiple of 64 and at most ROUND_BYTES. */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function sumRound(ptr: usize, len: u32): u64 {
   const flip = i16x8.splat(-32768);
@@ -28,7 +28,7 @@ function sumRound(ptr: usize, len: u32): u64 {
 }
 
 /** The four signed lanes, added. */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 export function lanes(v: v128): u64 {
   return <u64>(

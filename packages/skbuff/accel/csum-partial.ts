@@ -5,7 +5,7 @@ import { fold64 } from "./fold";
  * Add the bytes as little-endian 16-bit words (phase 0 at ptr; an odd last byte is a low byte) onto `sum`,
  * unfolded: at most 2^33 a step of 8 bytes, so 2^62 over 4 GiB.
  */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 export function sumWords(ptr: usize, len: u32, sum: u64): u64 {
   while (len >= 32) {

@@ -16,13 +16,13 @@ const FIRST_BLOCK: u32 = HEAP_BASE + 160;
 /** Blocks of a list looked at before a larger list is taken: keeps the search short. */
 const SEARCH: i32 = 16;
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function sizeOf(block: u32): u32 {
   return load<u32>(block) & ~USED;
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function binOf(size: u32): u32 {
   return HEAP_BASE + BINS_OFF + ((31 - clz<u32>(size)) - 5) * 4;
@@ -96,7 +96,7 @@ export function kmalloc(bytes: u32): u32 {
   if (bytes > 0xf000_0000) return 0;
   const need = max<u32>((bytes + HEADER + 15) & ~15, MIN_BLOCK);
   const block = findFree(need);
-  if (block == 0) return 0;
+  if (block === 0) return 0;
   let size = sizeOf(block);
   takeFree(block, size);
   if (size - need >= MIN_BLOCK) {
@@ -114,10 +114,10 @@ export function kmalloc(bytes: u32): u32 {
 
 /** Free a block whatever its references; 0 is ignored. A block that is free already stays as it is. */
 export function kfree(address: u32): void {
-  if (address == 0) return;
+  if (address === 0) return;
   let block = address - HEADER;
   let size = sizeOf(block);
-  if (!(load<u32>(block) & USED) || size == 0) return;
+  if (!(load<u32>(block) & USED) || size === 0) return;
   store<u32>(HEAP_BASE, load<u32>(HEAP_BASE, 8) - size, 8);
   store<u32>(HEAP_BASE, load<u32>(HEAP_BASE, 12) - 1, 12);
   const after = block + size;
@@ -147,7 +147,7 @@ export function blockGet(address: u32): void {
 export function blockPut(address: u32): void {
   const references = load<u32>(address - HEADER, 8) - 1;
   store<u32>(address - HEADER, references, 8);
-  if (references == 0) kfree(address);
+  if (references === 0) kfree(address);
 }
 
 /** References to a block. */

@@ -11,4 +11,13 @@ export {
   skbLinearize,
 } from "./linear";
 export { skbPartialCsumSet } from "./partial-csum";
-export { allocSkb, kfreeSkb, pskbCopy, pskbExpandHead, skbAddFrag, skbAddFragList, skbClone, skbCopy } from "./skb-alloc";
+export {
+  allocSkb,
+  kfreeSkb,
+  pskbCopy,
+  pskbExpandHead,
+  skbAddFrag,
+  skbAddFragList,
+  skbClone,
+  skbCopy,
+} from "./skb-alloc";

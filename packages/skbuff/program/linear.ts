@@ -2,14 +2,13 @@
 // frag_list of their own). Nothing here sums; nothing recurses.
 import { blockPut } from "./alloc";
 import { EFAULT, ENOMEM } from "./errno";
-import { allocSkb, kfreeSkb, pskbExpandHead, skbClone } from "./skb-alloc";
 import {
   fragAddress,
   fragPage,
   fragSet,
   fragSize,
-  SkBuff,
-  SkbSharedInfo,
+  type SkBuff,
+  type SkbSharedInfo,
   skbAt,
   skbCloned,
   skbFrag,
@@ -17,9 +16,10 @@ import {
   skbIsNonlinear,
   skbShinfo,
 } from "./sk-buff";
+import { allocSkb, kfreeSkb, pskbExpandHead, skbClone } from "./skb-alloc";
 
 /** Copy what of [from, from + len) lies in [at, at + size); positions count from the packet's first byte. */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function copyPiece(piece: u32, at: u32, size: u32, from: u32, to: u32, len: u32): void {
   const start = max<u32>(at, from);
@@ -74,9 +74,9 @@ export function pskbPullTail(address: u32, delta: u32): bool {
   const room = skb.end - skb.tail;
   const missing = delta > room ? delta - room : 0;
   if (missing || skbCloned(skb)) {
-    if (pskbExpandHead(address, 0, missing ? missing + 128 : 0) != 0) return false;
+    if (pskbExpandHead(address, 0, missing ? missing + 128 : 0) !== 0) return false;
   }
-  if (copyBits(skb, skbHeadlen(skb), skb.tail, delta) != 0) return false;
+  if (copyBits(skb, skbHeadlen(skb), skb.tail, delta) !== 0) return false;
   if (!eat(skb, delta)) return false;
   skb.tail = skb.tail + delta;
   skb.dataLen = skb.dataLen - delta;
@@ -119,17 +119,17 @@ function eatList(shinfo: SkbSharedInfo, delta: u32): bool {
   let replacement: u32 = member;
   if (member && left) {
     replacement = withoutFront(member, left);
-    if (replacement == 0) return false;
+    if (replacement === 0) return false;
   }
   const following = member ? skbAt(member).next : 0;
   let gone = shinfo.fragList;
-  while (gone && gone != member) {
+  while (gone && gone !== member) {
     const next = skbAt(gone).next;
     skbAt(gone).next = 0;
     kfreeSkb(gone);
     gone = next;
   }
-  if (replacement != member) {
+  if (replacement !== member) {
     skbAt(member).next = 0;
     kfreeSkb(member);
     skbAt(replacement).next = following;
@@ -141,17 +141,17 @@ function eatList(shinfo: SkbSharedInfo, delta: u32): bool {
 /** A list member that begins `n` bytes later: itself where that is one addition, else a linear copy. */
 function withoutFront(member: u32, n: u32): u32 {
   const skb = skbAt(member);
-  if (skb.users == 1 && skbHeadlen(skb) >= n) {
+  if (skb.users === 1 && skbHeadlen(skb) >= n) {
     skb.data = skb.data + n;
     skb.len = skb.len - n;
     return member;
   }
   const copy = allocSkb(skb.len - n);
-  if (copy == 0) return 0;
+  if (copy === 0) return 0;
   const to = skbAt(copy);
   to.len = skb.len - n;
   to.tail = to.data + to.len;
-  if (copyBits(skb, n, to.data, to.len) == 0) return copy;
+  if (copyBits(skb, n, to.data, to.len) === 0) return copy;
   kfreeSkb(copy);
   return 0;
 }
@@ -187,7 +187,7 @@ export function skbEnsureWritable(address: u32, n: u32): i32 {
 export function skbHeaderPointer(address: u32, off: i32, n: u32, buffer: u32): u32 {
   const skb = skbAt(address);
   if (<i64>skbHeadlen(skb) - <i64>off >= <i64>n) return skb.data + off;
-  if (off < 0 || copyBits(skb, <u32>off, buffer, n) != 0) return 0;
+  if (off < 0 || copyBits(skb, <u32>off, buffer, n) !== 0) return 0;
   return buffer;
 }
 
@@ -196,7 +196,7 @@ export function pskbTrim(address: u32, n: u32): i32 {
   const skb = skbAt(address);
   if (n >= skb.len) return 0;
   // cutting the linear part of a clone touches only this skb; frags belong to the shared info
-  if (skbCloned(skb) && skbIsNonlinear(skb) && pskbExpandHead(address, 0, 0) != 0) return -ENOMEM;
+  if (skbCloned(skb) && skbIsNonlinear(skb) && pskbExpandHead(address, 0, 0) !== 0) return -ENOMEM;
   const headlen = skbHeadlen(skb);
   const shinfo = skbShinfo(skb);
   let at = headlen;
@@ -214,7 +214,7 @@ export function pskbTrim(address: u32, n: u32): i32 {
   }
   shinfo.nrFrags = <u8>kept;
   const failed = trimList(shinfo, at, n);
-  if (failed != 0) return failed;
+  if (failed !== 0) return failed;
   if (n > headlen) {
     skb.dataLen = skb.dataLen - (skb.len - n);
     skb.len = n;
@@ -233,8 +233,8 @@ function trimList(shinfo: SkbSharedInfo, at: u32, n: u32): i32 {
     const skb = skbAt(member);
     if (at + skb.len > n) {
       const shorter = withoutBack(member, n - at);
-      if (shorter == 0) return -ENOMEM;
-      if (shorter != member) {
+      if (shorter === 0) return -ENOMEM;
+      if (shorter !== member) {
         skbAt(shorter).next = skb.next;
         skb.next = 0;
         kfreeSkb(member);
@@ -262,19 +262,19 @@ function trimList(shinfo: SkbSharedInfo, at: u32, n: u32): i32 {
 function withoutBack(member: u32, n: u32): u32 {
   let skb = skbAt(member);
   if (!skbIsNonlinear(skb)) {
-    const own = skb.users == 1 ? member : skbClone(member);
-    if (own == 0) return 0;
+    const own = skb.users === 1 ? member : skbClone(member);
+    if (own === 0) return 0;
     skb = skbAt(own);
     skb.len = n;
     skb.tail = skb.data + n;
     return own;
   }
   const copy = allocSkb(n);
-  if (copy == 0) return 0;
+  if (copy === 0) return 0;
   const to = skbAt(copy);
   to.len = n;
   to.tail = to.data + n;
-  if (copyBits(skb, 0, to.data, n) == 0) return copy;
+  if (copyBits(skb, 0, to.data, n) === 0) return copy;
   kfreeSkb(copy);
   return 0;
 }

@@ -11,8 +11,8 @@ import {
   SIZEOF_FRAG,
   SIZEOF_SK_BUFF,
   SIZEOF_SKB_SHARED_INFO,
-  SkBuff,
-  SkbSharedInfo,
+  type SkBuff,
+  type SkbSharedInfo,
   skbAt,
   skbCloned,
   skbFrag,
@@ -28,7 +28,7 @@ function allocData(size: u32): u32 {
   const aligned = (size + SKB_DATA_ALIGN) & ~SKB_DATA_ALIGN;
   if (aligned < size) return 0;
   const head = kmalloc(aligned + SIZEOF_SKB_SHARED_INFO);
-  if (head == 0) return 0;
+  if (head === 0) return 0;
   const shinfo = changetype<SkbSharedInfo>(<usize>(head + aligned));
   memory.fill(head + aligned, 0, FRAGS_OFF);
   shinfo.dataref = 1;
@@ -38,9 +38,9 @@ function allocData(size: u32): u32 {
 /** An empty skb over a fresh buffer of at least `size` bytes. @returns its address, 0: out of memory */
 export function allocSkb(size: u32): u32 {
   const address = kmalloc(SIZEOF_SK_BUFF);
-  if (address == 0) return 0;
+  if (address === 0) return 0;
   const head = allocData(size);
-  if (head == 0) {
+  if (head === 0) {
     kfree(address);
     return 0;
   }
@@ -61,7 +61,7 @@ export function allocSkb(size: u32): u32 {
 /** A further skb over the same bytes. @returns its address, 0: out of memory */
 export function skbClone(address: u32): u32 {
   const copy = kmalloc(SIZEOF_SK_BUFF);
-  if (copy == 0) return 0;
+  if (copy === 0) return 0;
   const skb = skbAt(address);
   skb.cloned = 1;
   memory.copy(copy, address, SIZEOF_SK_BUFF);
@@ -95,7 +95,7 @@ function releaseData(skb: SkBuff): u32 {
 
 /** Drop one reference; the last one frees the skb, its buffer and its lists (iteratively: lists nest). */
 export function kfreeSkb(address: u32): void {
-  if (address == 0) return;
+  if (address === 0) return;
   const first = skbAt(address);
   if (first.users > 1) {
     first.users = first.users - 1;
@@ -119,7 +119,7 @@ export function kfreeSkb(address: u32): void {
 
 /** Two chains as one. */
 function append(first: u32, second: u32): u32 {
-  if (first == 0) return second;
+  if (first === 0) return second;
   let last = first;
   while (skbAt(last).next) last = skbAt(last).next;
   skbAt(last).next = second;
@@ -146,7 +146,7 @@ export function pskbExpandHead(address: u32, nhead: u32, ntail: u32): i32 {
   const oldHead = skb.head;
   const oldSize = skb.end - oldHead;
   const head = allocData(oldSize + nhead + ntail);
-  if (head == 0) return -ENOMEM;
+  if (head === 0) return -ENOMEM;
   const shinfo = skbShinfo(skb);
   const newEnd = head + ((oldSize + nhead + ntail + SKB_DATA_ALIGN) & ~SKB_DATA_ALIGN);
   // the headroom too: header offsets may point before data
@@ -171,10 +171,10 @@ export function pskbExpandHead(address: u32, nhead: u32, ntail: u32): i32 {
 
 /** Header offsets count from head: follow it. */
 function moveHeaders(skb: SkBuff, by: u32): void {
-  if (by == 0) return;
-  if (skb.ipSummed == CHECKSUM_PARTIAL) skb.csumStart = <u16>(<u32>skb.csumStart + by);
-  if (skb.macHeader != 0xffff) skb.macHeader = <u16>(<u32>skb.macHeader + by);
-  if (skb.transportHeader != 0xffff) skb.transportHeader = <u16>(<u32>skb.transportHeader + by);
+  if (by === 0) return;
+  if (skb.ipSummed === CHECKSUM_PARTIAL) skb.csumStart = <u16>(<u32>skb.csumStart + by);
+  if (skb.macHeader !== 0xffff) skb.macHeader = <u16>(<u32>skb.macHeader + by);
+  if (skb.transportHeader !== 0xffff) skb.transportHeader = <u16>(<u32>skb.transportHeader + by);
   skb.networkHeader = <u16>(<u32>skb.networkHeader + by);
   skb.innerMacHeader = <u16>(<u32>skb.innerMacHeader + by);
   skb.innerNetworkHeader = <u16>(<u32>skb.innerNetworkHeader + by);
@@ -186,7 +186,7 @@ export function skbCopy(address: u32): u32 {
   const skb = skbAt(address);
   const headroom = skbHeadroom(skb);
   const copy = allocSkb(max<u32>(headroom + skb.len, skb.end - skb.head));
-  if (copy == 0) return 0;
+  if (copy === 0) return 0;
   const to = skbAt(copy);
   copyMeta(skb, to);
   memory.copy(to.head, skb.head, headroom);
@@ -194,7 +194,7 @@ export function skbCopy(address: u32): u32 {
   to.tail = to.data + skb.len;
   to.len = skb.len;
   to.dataLen = 0;
-  if (copyBits(skb, 0, to.data, skb.len) != 0) {
+  if (copyBits(skb, 0, to.data, skb.len) !== 0) {
     kfreeSkb(copy);
     return 0;
   }
@@ -208,7 +208,7 @@ export function pskbCopy(address: u32): u32 {
   const headroom = skbHeadroom(skb);
   const headlen = skbHeadlen(skb);
   const copy = allocSkb(headroom + headlen);
-  if (copy == 0) return 0;
+  if (copy === 0) return 0;
   const to = skbAt(copy);
   copyMeta(skb, to);
   memory.copy(to.head, skb.head, headroom + headlen);
@@ -222,7 +222,11 @@ export function pskbCopy(address: u32): u32 {
   shinfo.flags = from.flags;
   shinfo.nrFrags = from.nrFrags;
   shinfo.fragList = from.fragList;
-  memory.copy(changetype<usize>(shinfo) + FRAGS_OFF, changetype<usize>(from) + FRAGS_OFF, MAX_SKB_FRAGS * SIZEOF_FRAG);
+  memory.copy(
+    changetype<usize>(shinfo) + FRAGS_OFF,
+    changetype<usize>(from) + FRAGS_OFF,
+    MAX_SKB_FRAGS * SIZEOF_FRAG,
+  );
   shareFrags(shinfo);
   return copy;
 }

@@ -1,6 +1,51 @@
 /**
- * sk_buffs, wire headers and virtio_net_hdr in one linear memory, laid out for WebAssembly and devices alike.
+ * sk_buffs, wire headers and virtio_net_hdr in one linear memory.
+ *
+ * ```text
+ * layout/ (one table each) → program/ (AssemblyScript) → memory (heap, units) → sk-buff (typed face)
+ * ```
  *
  * @packageDocumentation
  */
-export {};
+export { SkbuffError, type SkbuffErrorCode } from "./errors.ts";
+export { SK_BUFF, SKB_SHARED_INFO } from "./layout/sk-buff.ts";
+export type { Field, FieldType, Layout } from "./layout/types.ts";
+export {
+  type Accel1,
+  accel1ScalarModule,
+  Memory,
+  type MemoryOptions,
+  type SkbuffKernel,
+  simdSupported,
+} from "./memory.ts";
+export {
+  ABI,
+  FUNCTION_NUMBER,
+  HEAP_BASE,
+  STATIC_BASE,
+  STATIC_DATA_OFF,
+  STATIC_REGION_SIZE,
+  staticRegion,
+  TRAP,
+  type TrapName,
+} from "./memory-map.ts";
+export {
+  CHECKSUM_COMPLETE,
+  CHECKSUM_NONE,
+  CHECKSUM_PARTIAL,
+  CHECKSUM_UNNECESSARY,
+  MAX_SKB_FRAGS,
+  SK_BUFF_SIZE,
+  SKBFL_SHARED_FRAG,
+  SkBuff,
+  type SkbFromBytesOptions,
+  skbFromBytes,
+} from "./sk-buff.ts";
+export {
+  SIZEOF_SK_BUFF,
+  SIZEOF_SKB_SHARED_INFO,
+  SK_BUFF_BITS,
+  SK_BUFF_OFF,
+  SKB_SHARED_INFO_OFF,
+} from "./sk-buff-fields.ts";
+export * from "./wire/index.ts";

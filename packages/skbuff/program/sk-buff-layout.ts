@@ -238,11 +238,7 @@ export class SkBuff {
   }
   @inline
   set ipSummed(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffffc) | (value & 3)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffffc) | (value & 3)), 60);
   }
   /** UNNECESSARY: verified checksums less one. */
   @inline
@@ -251,11 +247,7 @@ export class SkBuff {
   }
   @inline
   set csumLevel(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffff3) | ((value & 3) << 2)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffff3) | ((value & 3) << 2)), 60);
   }
   /** PARTIAL asks for CRC-32C. */
   @inline
@@ -264,11 +256,7 @@ export class SkBuff {
   }
   @inline
   set csumNotInet(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffffef) | ((value & 1) << 4)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffffef) | ((value & 1) << 4)), 60);
   }
   /** Software has verified it. */
   @inline
@@ -277,11 +265,7 @@ export class SkBuff {
   }
   @inline
   set csumValid(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffffdf) | ((value & 1) << 5)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffffdf) | ((value & 1) << 5)), 60);
   }
   /** COMPLETE was computed by software. */
   @inline
@@ -290,11 +274,7 @@ export class SkBuff {
   }
   @inline
   set csumCompleteSw(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffffbf) | ((value & 1) << 6)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffffbf) | ((value & 1) << 6)), 60);
   }
   /** The inner header offsets are valid. */
   @inline
@@ -303,11 +283,7 @@ export class SkBuff {
   }
   @inline
   set encapsulation(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffff7f) | ((value & 1) << 7)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffff7f) | ((value & 1) << 7)), 60);
   }
   /** The outer header needs a checksum of its own. */
   @inline
@@ -316,11 +292,7 @@ export class SkBuff {
   }
   @inline
   set encapHdrCsum(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffeff) | ((value & 1) << 8)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffeff) | ((value & 1) << 8)), 60);
   }
   /** Remote checksum offload was handled already. */
   @inline
@@ -329,11 +301,7 @@ export class SkBuff {
   }
   @inline
   set remcsumOffload(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffdff) | ((value & 1) << 9)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffdff) | ((value & 1) << 9)), 60);
   }
   /** 0 EtherType, 1 IP protocol. */
   @inline
@@ -342,11 +310,7 @@ export class SkBuff {
   }
   @inline
   set innerProtocolType(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffbff) | ((value & 1) << 10)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffffbff) | ((value & 1) << 10)), 60);
   }
   /** The frags are device memory. */
   @inline
@@ -355,11 +319,7 @@ export class SkBuff {
   }
   @inline
   set unreadable(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffff7ff) | ((value & 1) << 11)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfffff7ff) | ((value & 1) << 11)), 60);
   }
   /** hash covers the ports. */
   @inline
@@ -368,11 +328,7 @@ export class SkBuff {
   }
   @inline
   set l4Hash(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffefff) | ((value & 1) << 12)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffefff) | ((value & 1) << 12)), 60);
   }
   /** hash was computed by software. */
   @inline
@@ -381,11 +337,7 @@ export class SkBuff {
   }
   @inline
   set swHash(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffdfff) | ((value & 1) << 13)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffdfff) | ((value & 1) << 13)), 60);
   }
   /** The linear buffer may be shared with a clone. */
   @inline
@@ -394,11 +346,7 @@ export class SkBuff {
   }
   @inline
   set cloned(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffbfff) | ((value & 1) << 14)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffffbfff) | ((value & 1) << 14)), 60);
   }
   /** The header part is private to the holder of the payload reference. */
   @inline
@@ -407,11 +355,7 @@ export class SkBuff {
   }
   @inline
   set nohdr(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffff7fff) | ((value & 1) << 15)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xffff7fff) | ((value & 1) << 15)), 60);
   }
   /** HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3, OUTGOING 4. */
   @inline
@@ -420,11 +364,7 @@ export class SkBuff {
   }
   @inline
   set pktType(value: u32) {
-    store<u32>(
-      changetype<usize>(this),
-      <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfff8ffff) | ((value & 7) << 16)),
-      60,
-    );
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfff8ffff) | ((value & 7) << 16)), 60);
   }
   /** Flow hash. */
   @inline

@@ -13,11 +13,7 @@ export class GeneveHdr {
   }
   @inline
   set ver(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0x3f) | ((value & 3) << 6)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0x3f) | ((value & 3) << 6)), 0);
   }
   /** Options, 4-byte words. */
   @inline
@@ -26,11 +22,7 @@ export class GeneveHdr {
   }
   @inline
   set optLen(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xc0) | (value & 63)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xc0) | (value & 63)), 0);
   }
   /** O 0x80, C 0x40. */
   @inline

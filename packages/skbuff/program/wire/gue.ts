@@ -13,11 +13,7 @@ export class GueHdr {
   }
   @inline
   set version(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0x3f) | ((value & 3) << 6)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0x3f) | ((value & 3) << 6)), 0);
   }
   /** Control message. */
   @inline
@@ -26,11 +22,7 @@ export class GueHdr {
   }
   @inline
   set control(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xdf) | ((value & 1) << 5)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xdf) | ((value & 1) << 5)), 0);
   }
   /** Optional fields, 4-byte words. */
   @inline
@@ -39,11 +31,7 @@ export class GueHdr {
   }
   @inline
   set hlen(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xe0) | (value & 31)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xe0) | (value & 31)), 0);
   }
   /** IP protocol or control type. */
   @inline

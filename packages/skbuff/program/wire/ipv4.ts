@@ -13,11 +13,7 @@ export class IpHdr {
   }
   @inline
   set version(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xf) | ((value & 15) << 4)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xf) | ((value & 15) << 4)), 0);
   }
   /** Header length in 32-bit words. */
   @inline
@@ -26,11 +22,7 @@ export class IpHdr {
   }
   @inline
   set ihl(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xf0) | (value & 15)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xf0) | (value & 15)), 0);
   }
   /** Type of service. */
   @inline

@@ -13,11 +13,7 @@ export class Ipv6Hdr {
   }
   @inline
   set version(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xf) | ((value & 15) << 4)),
-      0,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 0) & 0xf) | ((value & 15) << 4)), 0);
   }
   /** Version, traffic class, flow label. */
   @inline

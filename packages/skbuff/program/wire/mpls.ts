@@ -22,10 +22,6 @@ export class MplsLabel {
   }
   @inline
   set bottom(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 2) & 0xfe) | (value & 1)),
-      2,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 2) & 0xfe) | (value & 1)), 2);
   }
 }

@@ -49,11 +49,7 @@ export class TcpHdr {
   }
   @inline
   set doff(value: u32) {
-    store<u8>(
-      changetype<usize>(this),
-      <u8>((<u32>load<u8>(changetype<usize>(this), 12) & 0xf) | ((value & 15) << 4)),
-      12,
-    );
+    store<u8>(changetype<usize>(this), <u8>((<u32>load<u8>(changetype<usize>(this), 12) & 0xf) | ((value & 15) << 4)), 12);
   }
   /** CWR ECE URG ACK PSH RST SYN FIN, most significant first. */
   @inline

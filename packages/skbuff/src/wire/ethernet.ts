@@ -12,4 +12,5 @@ export const H_SOURCE_OFF: number = 6;
 /** EtherType. */
 export const hProto = (v: DataView, off: number): number => v.getUint16(off + 12, false);
 /** Set {@link hProto}. */
-export const setHProto = (v: DataView, off: number, n: number): void => v.setUint16(off + 12, n, false);
+export const setHProto = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 12, n, false);

@@ -18,14 +18,17 @@ export const setOptLen = (v: DataView, off: number, n: number): void =>
 /** O 0x80, C 0x40. */
 export const flags = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link flags}. */
-export const setFlags = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setFlags = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);
 
 /** EtherType of the payload. */
 export const protoType = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link protoType}. */
-export const setProtoType = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setProtoType = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** VNI in the upper 24 bits. */
 export const vni = (v: DataView, off: number): number => v.getUint32(off + 4, false);
 /** Set {@link vni}. */
-export const setVni = (v: DataView, off: number, n: number): void => v.setUint32(off + 4, n, false);
+export const setVni = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 4, n, false);

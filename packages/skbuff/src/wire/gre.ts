@@ -6,9 +6,11 @@ export const HLEN: number = 4;
 /** C 0x8000, routing 0x4000, K 0x2000, S 0x1000, version in the low 3 bits. */
 export const flags = (v: DataView, off: number): number => v.getUint16(off, false);
 /** Set {@link flags}. */
-export const setFlags = (v: DataView, off: number, n: number): void => v.setUint16(off, n, false);
+export const setFlags = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off, n, false);
 
 /** EtherType of the payload. */
 export const protocol = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link protocol}. */
-export const setProtocol = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setProtocol = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);

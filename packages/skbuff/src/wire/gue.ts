@@ -24,9 +24,11 @@ export const setHlen = (v: DataView, off: number, n: number): void =>
 /** IP protocol or control type. */
 export const protoCtype = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link protoCtype}. */
-export const setProtoCtype = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setProtoCtype = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);
 
 /** Flags; 0x0001: private fields follow. */
 export const flags = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link flags}. */
-export const setFlags = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setFlags = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);

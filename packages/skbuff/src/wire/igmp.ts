@@ -6,19 +6,23 @@ export const HLEN: number = 8;
 /** Message type. */
 export const type = (v: DataView, off: number): number => v.getUint8(off);
 /** Set {@link type}. */
-export const setType = (v: DataView, off: number, n: number): void => v.setUint8(off, n);
+export const setType = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off, n);
 
 /** Maximum response time. */
 export const code = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link code}. */
-export const setCode = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setCode = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);
 
 /** Checksum. */
 export const csum = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link csum}. */
-export const setCsum = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setCsum = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** Group address. */
 export const group = (v: DataView, off: number): number => v.getUint32(off + 4, false);
 /** Set {@link group}. */
-export const setGroup = (v: DataView, off: number, n: number): void => v.setUint32(off + 4, n, false);
+export const setGroup = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 4, n, false);

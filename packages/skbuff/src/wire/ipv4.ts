@@ -18,44 +18,53 @@ export const setIhl = (v: DataView, off: number, n: number): void =>
 /** Type of service. */
 export const tos = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link tos}. */
-export const setTos = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setTos = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);
 
 /** Header and payload, bytes; 0 in a super-packet beyond 65,535. */
 export const totLen = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link totLen}. */
-export const setTotLen = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setTotLen = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** Identification. */
 export const id = (v: DataView, off: number): number => v.getUint16(off + 4, false);
 /** Set {@link id}. */
-export const setId = (v: DataView, off: number, n: number): void => v.setUint16(off + 4, n, false);
+export const setId = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 4, n, false);
 
 /** Flags (DF 0x4000, MF 0x2000) and fragment offset in 8 bytes. */
 export const fragOff = (v: DataView, off: number): number => v.getUint16(off + 6, false);
 /** Set {@link fragOff}. */
-export const setFragOff = (v: DataView, off: number, n: number): void => v.setUint16(off + 6, n, false);
+export const setFragOff = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 6, n, false);
 
 /** Time to live. */
 export const ttl = (v: DataView, off: number): number => v.getUint8(off + 8);
 /** Set {@link ttl}. */
-export const setTtl = (v: DataView, off: number, n: number): void => v.setUint8(off + 8, n);
+export const setTtl = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 8, n);
 
 /** Protocol of the payload. */
 export const protocol = (v: DataView, off: number): number => v.getUint8(off + 9);
 /** Set {@link protocol}. */
-export const setProtocol = (v: DataView, off: number, n: number): void => v.setUint8(off + 9, n);
+export const setProtocol = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 9, n);
 
 /** Header checksum. */
 export const check = (v: DataView, off: number): number => v.getUint16(off + 10, false);
 /** Set {@link check}. */
-export const setCheck = (v: DataView, off: number, n: number): void => v.setUint16(off + 10, n, false);
+export const setCheck = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 10, n, false);
 
 /** Source address. */
 export const saddr = (v: DataView, off: number): number => v.getUint32(off + 12, false);
 /** Set {@link saddr}. */
-export const setSaddr = (v: DataView, off: number, n: number): void => v.setUint32(off + 12, n, false);
+export const setSaddr = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 12, n, false);
 
 /** Destination address. */
 export const daddr = (v: DataView, off: number): number => v.getUint32(off + 16, false);
 /** Set {@link daddr}. */
-export const setDaddr = (v: DataView, off: number, n: number): void => v.setUint32(off + 16, n, false);
+export const setDaddr = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 16, n, false);

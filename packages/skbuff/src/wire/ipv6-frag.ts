@@ -6,17 +6,20 @@ export const HLEN: number = 8;
 /** Protocol of what follows. */
 export const nexthdr = (v: DataView, off: number): number => v.getUint8(off);
 /** Set {@link nexthdr}. */
-export const setNexthdr = (v: DataView, off: number, n: number): void => v.setUint8(off, n);
+export const setNexthdr = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off, n);
 
 /** Zero. */
 export const reserved = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link reserved}. */
-export const setReserved = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setReserved = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);
 
 /** Offset in the upper 13 bits, bit 0 more fragments. */
 export const fragOff = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link fragOff}. */
-export const setFragOff = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setFragOff = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** Identification. */
 export const identification = (v: DataView, off: number): number => v.getUint32(off + 4, false);

@@ -6,9 +6,11 @@ export const HLEN: number = 2;
 /** Protocol of what follows. */
 export const nexthdr = (v: DataView, off: number): number => v.getUint8(off);
 /** Set {@link nexthdr}. */
-export const setNexthdr = (v: DataView, off: number, n: number): void => v.setUint8(off, n);
+export const setNexthdr = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off, n);
 
 /** Length in 8 bytes, the first 8 not counted (AH: 4 bytes, less two). */
 export const hdrlen = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link hdrlen}. */
-export const setHdrlen = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setHdrlen = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);

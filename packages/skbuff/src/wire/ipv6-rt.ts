@@ -6,19 +6,23 @@ export const HLEN: number = 4;
 /** Protocol of what follows. */
 export const nexthdr = (v: DataView, off: number): number => v.getUint8(off);
 /** Set {@link nexthdr}. */
-export const setNexthdr = (v: DataView, off: number, n: number): void => v.setUint8(off, n);
+export const setNexthdr = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off, n);
 
 /** Length in 8 bytes, the first 8 not counted. */
 export const hdrlen = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link hdrlen}. */
-export const setHdrlen = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setHdrlen = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);
 
 /** 0, 2, 3 (RPL), 4 (SRH). */
 export const type = (v: DataView, off: number): number => v.getUint8(off + 2);
 /** Set {@link type}. */
-export const setType = (v: DataView, off: number, n: number): void => v.setUint8(off + 2, n);
+export const setType = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 2, n);
 
 /** Hops still to visit. */
 export const segmentsLeft = (v: DataView, off: number): number => v.getUint8(off + 3);
 /** Set {@link segmentsLeft}. */
-export const setSegmentsLeft = (v: DataView, off: number, n: number): void => v.setUint8(off + 3, n);
+export const setSegmentsLeft = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 3, n);

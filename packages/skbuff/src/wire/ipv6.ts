@@ -12,22 +12,26 @@ export const setVersion = (v: DataView, off: number, n: number): void =>
 /** Version, traffic class, flow label. */
 export const versionClassFlow = (v: DataView, off: number): number => v.getUint32(off, false);
 /** Set {@link versionClassFlow}. */
-export const setVersionClassFlow = (v: DataView, off: number, n: number): void => v.setUint32(off, n, false);
+export const setVersionClassFlow = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off, n, false);
 
 /** Bytes after this header; 0 in a jumbogram. */
 export const payloadLen = (v: DataView, off: number): number => v.getUint16(off + 4, false);
 /** Set {@link payloadLen}. */
-export const setPayloadLen = (v: DataView, off: number, n: number): void => v.setUint16(off + 4, n, false);
+export const setPayloadLen = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 4, n, false);
 
 /** Protocol of what follows. */
 export const nexthdr = (v: DataView, off: number): number => v.getUint8(off + 6);
 /** Set {@link nexthdr}. */
-export const setNexthdr = (v: DataView, off: number, n: number): void => v.setUint8(off + 6, n);
+export const setNexthdr = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 6, n);
 
 /** Hop limit. */
 export const hopLimit = (v: DataView, off: number): number => v.getUint8(off + 7);
 /** Set {@link hopLimit}. */
-export const setHopLimit = (v: DataView, off: number, n: number): void => v.setUint8(off + 7, n);
+export const setHopLimit = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 7, n);
 
 /** Source address. Offset of its 16 bytes from the header. */
 export const SADDR_OFF: number = 8;

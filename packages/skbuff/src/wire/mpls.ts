@@ -6,7 +6,8 @@ export const HLEN: number = 4;
 /** Label, traffic class, bottom of stack, TTL. */
 export const entry = (v: DataView, off: number): number => v.getUint32(off, false);
 /** Set {@link entry}. */
-export const setEntry = (v: DataView, off: number, n: number): void => v.setUint32(off, n, false);
+export const setEntry = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off, n, false);
 
 /** Bottom of the stack. */
 export const bottom = (v: DataView, off: number): number => v.getUint8(off + 2) & 1;

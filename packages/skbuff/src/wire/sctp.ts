@@ -6,19 +6,23 @@ export const HLEN: number = 12;
 /** Source port. */
 export const source = (v: DataView, off: number): number => v.getUint16(off, false);
 /** Set {@link source}. */
-export const setSource = (v: DataView, off: number, n: number): void => v.setUint16(off, n, false);
+export const setSource = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off, n, false);
 
 /** Destination port. */
 export const dest = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link dest}. */
-export const setDest = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setDest = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** Verification tag. */
 export const vtag = (v: DataView, off: number): number => v.getUint32(off + 4, false);
 /** Set {@link vtag}. */
-export const setVtag = (v: DataView, off: number, n: number): void => v.setUint32(off + 4, n, false);
+export const setVtag = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 4, n, false);
 
 /** CRC-32C, little endian as the kernel stores it. */
 export const checksum = (v: DataView, off: number): number => v.getUint32(off + 8, true);
 /** Set {@link checksum}. */
-export const setChecksum = (v: DataView, off: number, n: number): void => v.setUint32(off + 8, n, true);
+export const setChecksum = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 8, n, true);

@@ -6,14 +6,17 @@ export const HLEN: number = 16;
 /** HOST 0 to OUTGOING 4. */
 export const pktType = (v: DataView, off: number): number => v.getUint16(off, false);
 /** Set {@link pktType}. */
-export const setPktType = (v: DataView, off: number, n: number): void => v.setUint16(off, n, false);
+export const setPktType = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off, n, false);
 
 /** ARPHRD_ type. */
 export const haType = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link haType}. */
-export const setHaType = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setHaType = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** EtherType. */
 export const protocol = (v: DataView, off: number): number => v.getUint16(off + 14, false);
 /** Set {@link protocol}. */
-export const setProtocol = (v: DataView, off: number, n: number): void => v.setUint16(off + 14, n, false);
+export const setProtocol = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 14, n, false);

@@ -6,19 +6,23 @@ export const HLEN: number = 20;
 /** EtherType. */
 export const protocol = (v: DataView, off: number): number => v.getUint16(off, false);
 /** Set {@link protocol}. */
-export const setProtocol = (v: DataView, off: number, n: number): void => v.setUint16(off, n, false);
+export const setProtocol = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off, n, false);
 
 /** Interface. */
 export const ifIndex = (v: DataView, off: number): number => v.getUint32(off + 4, false);
 /** Set {@link ifIndex}. */
-export const setIfIndex = (v: DataView, off: number, n: number): void => v.setUint32(off + 4, n, false);
+export const setIfIndex = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 4, n, false);
 
 /** ARPHRD_ type. */
 export const haType = (v: DataView, off: number): number => v.getUint16(off + 8, false);
 /** Set {@link haType}. */
-export const setHaType = (v: DataView, off: number, n: number): void => v.setUint16(off + 8, n, false);
+export const setHaType = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 8, n, false);
 
 /** HOST 0 to OUTGOING 4. */
 export const pktType = (v: DataView, off: number): number => v.getUint8(off + 10);
 /** Set {@link pktType}. */
-export const setPktType = (v: DataView, off: number, n: number): void => v.setUint8(off + 10, n);
+export const setPktType = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 10, n);

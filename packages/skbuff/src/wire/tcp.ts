@@ -6,22 +6,26 @@ export const HLEN: number = 20;
 /** Source port. */
 export const source = (v: DataView, off: number): number => v.getUint16(off, false);
 /** Set {@link source}. */
-export const setSource = (v: DataView, off: number, n: number): void => v.setUint16(off, n, false);
+export const setSource = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off, n, false);
 
 /** Destination port. */
 export const dest = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link dest}. */
-export const setDest = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setDest = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** Sequence number. */
 export const seq = (v: DataView, off: number): number => v.getUint32(off + 4, false);
 /** Set {@link seq}. */
-export const setSeq = (v: DataView, off: number, n: number): void => v.setUint32(off + 4, n, false);
+export const setSeq = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 4, n, false);
 
 /** Acknowledgement number. */
 export const ackSeq = (v: DataView, off: number): number => v.getUint32(off + 8, false);
 /** Set {@link ackSeq}. */
-export const setAckSeq = (v: DataView, off: number, n: number): void => v.setUint32(off + 8, n, false);
+export const setAckSeq = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 8, n, false);
 
 /** Header length in 32-bit words. */
 export const doff = (v: DataView, off: number): number => (v.getUint8(off + 12) >>> 4) & 15;
@@ -32,19 +36,23 @@ export const setDoff = (v: DataView, off: number, n: number): void =>
 /** CWR ECE URG ACK PSH RST SYN FIN, most significant first. */
 export const flags = (v: DataView, off: number): number => v.getUint8(off + 13);
 /** Set {@link flags}. */
-export const setFlags = (v: DataView, off: number, n: number): void => v.setUint8(off + 13, n);
+export const setFlags = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 13, n);
 
 /** Window. */
 export const window = (v: DataView, off: number): number => v.getUint16(off + 14, false);
 /** Set {@link window}. */
-export const setWindow = (v: DataView, off: number, n: number): void => v.setUint16(off + 14, n, false);
+export const setWindow = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 14, n, false);
 
 /** Checksum. */
 export const check = (v: DataView, off: number): number => v.getUint16(off + 16, false);
 /** Set {@link check}. */
-export const setCheck = (v: DataView, off: number, n: number): void => v.setUint16(off + 16, n, false);
+export const setCheck = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 16, n, false);
 
 /** Urgent pointer. */
 export const urgPtr = (v: DataView, off: number): number => v.getUint16(off + 18, false);
 /** Set {@link urgPtr}. */
-export const setUrgPtr = (v: DataView, off: number, n: number): void => v.setUint16(off + 18, n, false);
+export const setUrgPtr = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 18, n, false);

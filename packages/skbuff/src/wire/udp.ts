@@ -6,19 +6,23 @@ export const HLEN: number = 8;
 /** Source port. */
 export const source = (v: DataView, off: number): number => v.getUint16(off, false);
 /** Set {@link source}. */
-export const setSource = (v: DataView, off: number, n: number): void => v.setUint16(off, n, false);
+export const setSource = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off, n, false);
 
 /** Destination port. */
 export const dest = (v: DataView, off: number): number => v.getUint16(off + 2, false);
 /** Set {@link dest}. */
-export const setDest = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, false);
+export const setDest = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, false);
 
 /** Header and payload, bytes; 0 in a jumbogram. */
 export const len = (v: DataView, off: number): number => v.getUint16(off + 4, false);
 /** Set {@link len}. */
-export const setLen = (v: DataView, off: number, n: number): void => v.setUint16(off + 4, n, false);
+export const setLen = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 4, n, false);
 
 /** Checksum, 0: none. */
 export const check = (v: DataView, off: number): number => v.getUint16(off + 6, false);
 /** Set {@link check}. */
-export const setCheck = (v: DataView, off: number, n: number): void => v.setUint16(off + 6, n, false);
+export const setCheck = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 6, n, false);

@@ -6,54 +6,65 @@ export const HLEN: number = 24;
 /** NEEDS_CSUM 1, DATA_VALID 2, RSC_INFO 4, UDP_TUNNEL_CSUM 8. */
 export const flags = (v: DataView, off: number): number => v.getUint8(off);
 /** Set {@link flags}. */
-export const setFlags = (v: DataView, off: number, n: number): void => v.setUint8(off, n);
+export const setFlags = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off, n);
 
 /** NONE 0, TCPV4 1, UDP 3, TCPV6 4, UDP_L4 5, tunnel bits 0x20 and 0x40, ECN 0x80. */
 export const gsoType = (v: DataView, off: number): number => v.getUint8(off + 1);
 /** Set {@link gsoType}. */
-export const setGsoType = (v: DataView, off: number, n: number): void => v.setUint8(off + 1, n);
+export const setGsoType = (v: DataView, off: number, n: number): void =>
+  v.setUint8(off + 1, n);
 
 /** Bytes of headers. */
 export const hdrLen = (v: DataView, off: number): number => v.getUint16(off + 2, true);
 /** Set {@link hdrLen}. */
-export const setHdrLen = (v: DataView, off: number, n: number): void => v.setUint16(off + 2, n, true);
+export const setHdrLen = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 2, n, true);
 
 /** Payload bytes of each segment. */
 export const gsoSize = (v: DataView, off: number): number => v.getUint16(off + 4, true);
 /** Set {@link gsoSize}. */
-export const setGsoSize = (v: DataView, off: number, n: number): void => v.setUint16(off + 4, n, true);
+export const setGsoSize = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 4, n, true);
 
 /** First byte summed, from the frame's first byte. */
 export const csumStart = (v: DataView, off: number): number => v.getUint16(off + 6, true);
 /** Set {@link csumStart}. */
-export const setCsumStart = (v: DataView, off: number, n: number): void => v.setUint16(off + 6, n, true);
+export const setCsumStart = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 6, n, true);
 
 /** The field, from csum_start. */
 export const csumOffset = (v: DataView, off: number): number => v.getUint16(off + 8, true);
 /** Set {@link csumOffset}. */
-export const setCsumOffset = (v: DataView, off: number, n: number): void => v.setUint16(off + 8, n, true);
+export const setCsumOffset = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 8, n, true);
 
 /** Merged receive buffers. */
 export const numBuffers = (v: DataView, off: number): number => v.getUint16(off + 10, true);
 /** Set {@link numBuffers}. */
-export const setNumBuffers = (v: DataView, off: number, n: number): void => v.setUint16(off + 10, n, true);
+export const setNumBuffers = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 10, n, true);
 
 /** Hash. */
 export const hashValue = (v: DataView, off: number): number => v.getUint32(off + 12, true);
 /** Set {@link hashValue}. */
-export const setHashValue = (v: DataView, off: number, n: number): void => v.setUint32(off + 12, n, true);
+export const setHashValue = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 12, n, true);
 
 /** What the hash covers. */
 export const hashReport = (v: DataView, off: number): number => v.getUint16(off + 16, true);
 /** Set {@link hashReport}. */
-export const setHashReport = (v: DataView, off: number, n: number): void => v.setUint16(off + 16, n, true);
+export const setHashReport = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 16, n, true);
 
 /** Outer transport header, from the frame's first byte. */
 export const outerThOffset = (v: DataView, off: number): number => v.getUint16(off + 20, true);
 /** Set {@link outerThOffset}. */
-export const setOuterThOffset = (v: DataView, off: number, n: number): void => v.setUint16(off + 20, n, true);
+export const setOuterThOffset = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 20, n, true);
 
 /** Inner network header, from the frame's first byte. */
 export const innerNhOffset = (v: DataView, off: number): number => v.getUint16(off + 22, true);
 /** Set {@link innerNhOffset}. */
-export const setInnerNhOffset = (v: DataView, off: number, n: number): void => v.setUint16(off + 22, n, true);
+export const setInnerNhOffset = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 22, n, true);

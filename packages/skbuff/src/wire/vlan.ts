@@ -6,7 +6,8 @@ export const HLEN: number = 4;
 /** Priority, drop eligibility, VLAN id. */
 export const hVlanTci = (v: DataView, off: number): number => v.getUint16(off, false);
 /** Set {@link hVlanTci}. */
-export const setHVlanTci = (v: DataView, off: number, n: number): void => v.setUint16(off, n, false);
+export const setHVlanTci = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off, n, false);
 
 /** EtherType that follows. */
 export const hVlanEncapsulatedProto = (v: DataView, off: number): number => v.getUint16(off + 2, false);

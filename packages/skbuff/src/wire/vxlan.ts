@@ -6,9 +6,11 @@ export const HLEN: number = 8;
 /** I bit 0x08000000. */
 export const vxFlags = (v: DataView, off: number): number => v.getUint32(off, false);
 /** Set {@link vxFlags}. */
-export const setVxFlags = (v: DataView, off: number, n: number): void => v.setUint32(off, n, false);
+export const setVxFlags = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off, n, false);
 
 /** VNI in the upper 24 bits. */
 export const vxVni = (v: DataView, off: number): number => v.getUint32(off + 4, false);
 /** Set {@link vxVni}. */
-export const setVxVni = (v: DataView, off: number, n: number): void => v.setUint32(off + 4, n, false);
+export const setVxVni = (v: DataView, off: number, n: number): void =>
+  v.setUint32(off + 4, n, false);

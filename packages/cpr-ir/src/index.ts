@@ -1,6 +1,33 @@
 /**
- * Offload programs as hashed intermediate representation: profile, canonical form, images, compilers to devices.
+ * Offload programs as hashed intermediate representation.
+ *
+ * ```text
+ * module bytes → decode, validate → profile → canonical bytes → hash
+ *                                     └→ targets (npu) → image (ELF bundle) → read, check
+ * ```
  *
  * @packageDocumentation
  */
-export {};
+export { type Diagnostic, fail, ok, orThrow, type Result } from "./diagnostics.ts";
+export { hashProgram, type ProgramHash, sha256Bytes } from "./hash/digest.ts";
+export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";
+export { decodeModule } from "./wasm/decode.ts";
+export { disassembleModule, printInstruction } from "./wasm/disasm.ts";
+export { ByteWriter, encodeModule } from "./wasm/encode.ts";
+export { type Immediate, OP, type Opcode, OPCODES } from "./wasm/opcode.ts";
+export { ACCEL1, type Accel1Name, checkProfile, MAX_PARAMS, type ProfileOptions } from "./wasm/profile.ts";
+export {
+  type BlockType,
+  type DataSegment,
+  type FuncType,
+  I32,
+  I64,
+  type ImportedFunction,
+  type Instruction,
+  typeOf,
+  type ValType,
+  type WasmExport,
+  type WasmFunction,
+  type WasmGlobal,
+  type WasmModule,
+} from "./wasm/types.ts";

@@ -1,6 +1,47 @@
 /**
  * Internet checksums exactly as the Linux kernel computes, checks and offloads them.
  *
+ * ```text
+ * arith → pseudo, ip-fast, update        sums of bytes in the library's memory, in the kernel's words
+ * internet-checksum, update-checksum     plain bytes in, a number out
+ * ```
+ *
  * @packageDocumentation
  */
-export {};
+
+// arithmetic, plain bytes, checking of captured packets
+export {
+  CSUM_MANGLED_0,
+  csum16Add,
+  csum16Sub,
+  csumAdd,
+  csumBlockAdd,
+  csumBlockSub,
+  csumFold,
+  csumFrom32to16,
+  csumPartial,
+  csumShift,
+  csumSub,
+  csumUnfold,
+  type Sum16,
+  type Wsum,
+} from "./arith.ts";
+export { internetChecksum } from "./internet-checksum.ts";
+export { ipComputeCsum, ipFastCsum } from "./ip-fast.ts";
+export {
+  csumIpv6Magic,
+  csumIpv6MagicAt,
+  csumTcpudpMagic,
+  csumTcpudpNofold,
+} from "./pseudo.ts";
+export {
+  csumDiff16,
+  csumReplace,
+  csumReplace2,
+  csumReplace4,
+  csumReplace16,
+  csumReplaceByDiff,
+} from "./update.ts";
+export { updateChecksum } from "./update-checksum.ts";
+
+// offload programs and skb helpers

@@ -31,3 +31,32 @@ export {
   type WasmGlobal,
   type WasmModule,
 } from "./wasm/types.ts";
+export { decodeInsns, encodeInsns, type Insn, judgeInsn } from "./targets/ebpf/insn.ts";
+export {
+  ALU_OP,
+  CLASS,
+  HELPER_TRAP,
+  JMP_OP,
+  MAX_FRAMES,
+  MODE_MEM,
+  MODE_MEMSX,
+  OP_BSWAP,
+  OP_CALL,
+  OP_EXIT,
+  OP_GOTOL,
+  OP_JA,
+  OP_LDDW,
+  PSEUDO_CALL,
+  SIZE,
+  SRC_X,
+  STACK_BYTES,
+} from "./targets/ebpf/opcode.ts";
+export { printInsn } from "./targets/ebpf/print.ts";
+export {
+  type CompiledFunction,
+  type CompiledProgram,
+  compileNpu,
+  globalCell,
+  initialData,
+  type NpuOptions,
+} from "./targets/npu/compile.ts";

@@ -7,7 +7,12 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const [task, ...args] = process.argv.slice(2);
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1", FORCE_COLOR: process.env.FORCE_COLOR ?? "0" };
+const env = {
+  ...process.env,
+  TURBO_TELEMETRY_DISABLED: "1",
+  DO_NOT_TRACK: "1",
+  FORCE_COLOR: process.env.FORCE_COLOR ?? "0",
+};
 
 /** Run one step with its output shown; stop with its exit code when it fails. */
 function step(title, command, commandArgs) {
@@ -23,7 +28,11 @@ function step(title, command, commandArgs) {
 step("install", "npx", ["--yes", manifest.packageManager, "install", "--frozen-lockfile"]);
 step("build", "npm", ["run", "--silent", "build"]);
 if (task === "start") {
-  step("verify the bundled capture", process.execPath, ["packages/netoffload/bin/netoffload.js", "verify", ...args]);
+  step("verify the bundled capture", process.execPath, [
+    "packages/netoffload/bin/netoffload.js",
+    "verify",
+    ...args,
+  ]);
 } else if (task === "test") {
   const vitest = "node_modules/vitest/vitest.mjs";
   if (!existsSync(`${root}/${vitest}`)) throw new Error(`${vitest} is missing after the install`);

@@ -10,7 +10,18 @@ import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const base = ["-O3", "--runtime", "stub", "--noAssert", "--use", "abort=", "--importMemory", "--noExportMemory", "--disable", "nontrapping-f2i"];
+const base = [
+  "-O3",
+  "--runtime",
+  "stub",
+  "--noAssert",
+  "--use",
+  "abort=",
+  "--importMemory",
+  "--noExportMemory",
+  "--disable",
+  "nontrapping-f2i",
+];
 
 /** Every AssemblyScript source: a module may import across packages, so all of them are inputs. */
 function sources(dir, out = []) {
@@ -37,14 +48,18 @@ async function compile(pkg, module) {
   const stderr = [];
   const { error } = await asc.main([entry, ...base, "--outFile", "out.wasm", ...module.flags], {
     stderr: { write: (text) => (stderr.push(text), true) },
-    readFile: (name, dir) => {
+    readFile: (name, _dir) => {
       const path = join(root, name);
       return existsSync(path) && statSync(path).isFile() ? readFileSync(path, "utf8") : null;
     },
-    writeFile: (_name, contents) => { binary = contents; },
+    writeFile: (_name, contents) => {
+      binary = contents;
+    },
   });
   if (error || !binary) {
-    process.stderr.write(`generate: ${pkg}/${module.name} does not compile\n${stderr.join("")}${error?.message ?? ""}\n`);
+    process.stderr.write(
+      `generate: ${pkg}/${module.name} does not compile\n${stderr.join("")}${error?.message ?? ""}\n`,
+    );
     process.exit(1);
   }
   return binary;
@@ -54,7 +69,8 @@ const packagesDir = join(root, "packages");
 const packages = readdirSync(packagesDir).filter((pkg) => existsSync(join(packagesDir, pkg, "modules.json")));
 const digest = createHash("sha256");
 digest.update(readFileSync(fileURLToPath(import.meta.url)));
-for (const file of packages.flatMap((pkg) => sources(join(packagesDir, pkg)))) digest.update(file).update(readFileSync(file));
+for (const file of packages.flatMap((pkg) => sources(join(packagesDir, pkg))))
+  digest.update(file).update(readFileSync(file));
 const inputs = digest.digest("hex");
 
 const wanted = process.argv.slice(2);
@@ -68,7 +84,12 @@ for (const pkg of packages) {
   for (const module of list.program ?? []) {
     const bytes = readFileSync(join(packagesDir, pkg, "ir", `${module.name}.wasm`));
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    emit(join(out, `${module.name}.ts`), module.name, bytes, `/** SHA-256 of the canonical bytes above. */\nexport const ${constant(module.name)}_SHA256: string = "sha256:${sha256}";\n`);
+    emit(
+      join(out, `${module.name}.ts`),
+      module.name,
+      bytes,
+      `/** SHA-256 of the canonical bytes above. */\nexport const ${constant(module.name)}_SHA256: string = "sha256:${sha256}";\n`,
+    );
     keep.add(`${module.name}.ts`);
   }
   const fresh = existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp;

@@ -16,7 +16,9 @@ export interface Diagnostic {
 }
 
 /** A value or everything that was found wrong. */
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
 /** A value. */
 export function ok<T>(value: T): Result<T> {
@@ -24,12 +26,20 @@ export function ok<T>(value: T): Result<T> {
 }
 
 /** One fault. */
-export function fail(code: string, message: string, more: Partial<Diagnostic> = {}): { readonly ok: false; readonly diagnostics: readonly Diagnostic[] } {
+export function fail(
+  code: string,
+  message: string,
+  more: Partial<Diagnostic> = {},
+): { readonly ok: false; readonly diagnostics: readonly Diagnostic[] } {
   return { ok: false, diagnostics: [{ code, message, ...more }] };
 }
 
 /** For scripts: the value, or an Error that lists all faults. */
 export function orThrow<T>(result: Result<T>): T {
   if (result.ok) return result.value;
-  throw new Error(result.diagnostics.map((d) => `${d.code}: ${d.message}${d.offset === undefined ? "" : ` (byte ${d.offset})`}`).join("\n"));
+  throw new Error(
+    result.diagnostics
+      .map((d) => `${d.code}: ${d.message}${d.offset === undefined ? "" : ` (byte ${d.offset})`}`)
+      .join("\n"),
+  );
 }

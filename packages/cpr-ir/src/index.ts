@@ -10,27 +10,18 @@
  */
 export { type Diagnostic, fail, ok, orThrow, type Result } from "./diagnostics.ts";
 export { hashProgram, type ProgramHash, sha256Bytes } from "./hash/digest.ts";
-export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";
-export { decodeModule } from "./wasm/decode.ts";
-export { disassembleModule, printInstruction } from "./wasm/disasm.ts";
-export { ByteWriter, encodeModule } from "./wasm/encode.ts";
-export { type Immediate, OP, type Opcode, OPCODES } from "./wasm/opcode.ts";
-export { ACCEL1, type Accel1Name, checkProfile, MAX_PARAMS, type ProfileOptions } from "./wasm/profile.ts";
 export {
-  type BlockType,
-  type DataSegment,
-  type FuncType,
-  I32,
-  I64,
-  type ImportedFunction,
-  type Instruction,
-  typeOf,
-  type ValType,
-  type WasmExport,
-  type WasmFunction,
-  type WasmGlobal,
-  type WasmModule,
-} from "./wasm/types.ts";
+  decodeProgramNote,
+  encodeProgramNote,
+  IMAGE_ABI,
+  IR_KIND,
+  type ProgramNote,
+  RESOURCE_NAMES,
+  TARGET,
+  type TargetName,
+} from "./image/notes.ts";
+export { type Image, type ImageProgram, readImage } from "./image/read.ts";
+export { fileNoteAt, type ImageInput, seal, writeImage } from "./image/write.ts";
 export { decodeInsns, encodeInsns, type Insn, judgeInsn } from "./targets/ebpf/insn.ts";
 export {
   ALU_OP,
@@ -60,3 +51,24 @@ export {
   initialData,
   type NpuOptions,
 } from "./targets/npu/compile.ts";
+export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";
+export { decodeModule } from "./wasm/decode.ts";
+export { disassembleModule, printInstruction } from "./wasm/disasm.ts";
+export { ByteWriter, encodeModule } from "./wasm/encode.ts";
+export { type Immediate, OP, OPCODES, type Opcode } from "./wasm/opcode.ts";
+export { ACCEL1, type Accel1Name, checkProfile, MAX_PARAMS, type ProfileOptions } from "./wasm/profile.ts";
+export {
+  type BlockType,
+  type DataSegment,
+  type FuncType,
+  I32,
+  I64,
+  type ImportedFunction,
+  type Instruction,
+  typeOf,
+  type ValType,
+  type WasmExport,
+  type WasmFunction,
+  type WasmGlobal,
+  type WasmModule,
+} from "./wasm/types.ts";

@@ -28,6 +28,8 @@ export {
 } from "./arith.ts";
 export { internetChecksum } from "./internet-checksum.ts";
 export { ipComputeCsum, ipFastCsum } from "./ip-fast.ts";
+// offload programs and skb helpers
+export { type OffloadProgram, rxCsum, txCsum } from "./programs.ts";
 export {
   csumIpv6Magic,
   csumIpv6MagicAt,
@@ -43,5 +45,3 @@ export {
   csumReplaceByDiff,
 } from "./update.ts";
 export { updateChecksum } from "./update-checksum.ts";
-
-// offload programs and skb helpers

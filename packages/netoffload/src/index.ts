@@ -1,6 +1,14 @@
 /**
- * Network offloads provably equal to the Linux kernel: verify, checksums, programs, devices.
+ * Network offloads provably equal to the Linux kernel: the pieces behind the command line.
  *
  * @packageDocumentation
  */
-export {};
+export { type ExecAnswer, type ExecCompletion, ExecDevice, type ExecFault } from "./exec-device.ts";
+export {
+  mergeReports,
+  NOT_APPLICABLE,
+  type NotApplicable,
+  type OffloadReport,
+  parseReport,
+  type VerifyReport,
+} from "./report.ts";

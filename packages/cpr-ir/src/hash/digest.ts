@@ -1,7 +1,8 @@
 /** The identity of a program: SHA-256 over its canonical IR bytes; SHA-1, which the paper names, only beside it. */
+
+import { bytesToHex } from "@netoffload/internal";
 import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@netoffload/internal";
 
 /** Both digests of one IR. */
 export interface ProgramHash {

@@ -2,7 +2,7 @@
  * The canonical bytes of a module: what is hashed. Decoded and encoded again with shortest numbers, no custom
  * sections, types deduplicated by first use, exports sorted by name, no data count.
  */
-import { type Result, ok } from "../diagnostics.ts";
+import { ok, type Result } from "../diagnostics.ts";
 import { decodeModule } from "./decode.ts";
 import { encodeModule } from "./encode.ts";
 import type { FuncType, WasmModule } from "./types.ts";

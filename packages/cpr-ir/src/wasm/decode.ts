@@ -1,12 +1,39 @@
 /** Untrusted bytes to a module, validated as WebAssembly; outside the profile is refused by name and offset. */
-import { type Diagnostic, type Result, ok } from "../diagnostics.ts";
+import { type Diagnostic, ok, type Result } from "../diagnostics.ts";
 import { nameOfRefused, OPCODES } from "./opcode.ts";
 import { MalformedModule, Reader } from "./reader.ts";
-import { type BlockType, type DataSegment, type FuncType, I32, I64, type ImportedFunction, type Instruction, type ValType, type WasmExport, type WasmFunction, type WasmGlobal, type WasmModule } from "./types.ts";
+import {
+  type BlockType,
+  type DataSegment,
+  type FuncType,
+  I32,
+  I64,
+  type ImportedFunction,
+  type Instruction,
+  type ValType,
+  type WasmExport,
+  type WasmFunction,
+  type WasmGlobal,
+  type WasmModule,
+} from "./types.ts";
 import { validateModule } from "./validate.ts";
 
 const MAX_LOCALS = 50_000;
-const SECTION_NAMES = ["custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count"];
+const SECTION_NAMES = [
+  "custom",
+  "type",
+  "import",
+  "function",
+  "table",
+  "memory",
+  "global",
+  "export",
+  "start",
+  "element",
+  "code",
+  "data",
+  "data count",
+];
 /** Position of each section id in the required order. */
 const ORDER = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 10];
 
@@ -26,11 +53,23 @@ interface Draft {
 
 /** Decode and validate. Never throws, never allocates beyond a small multiple of the input. */
 export function decodeModule(bytes: Uint8Array): Result<WasmModule> {
-  const draft: Draft = { types: [], imports: [], memory: null, declared: [], functions: [], globals: [], exports: [], data: [], dataCount: null, names: new Map() };
+  const draft: Draft = {
+    types: [],
+    imports: [],
+    memory: null,
+    declared: [],
+    functions: [],
+    globals: [],
+    exports: [],
+    data: [],
+    dataCount: null,
+    names: new Map(),
+  };
   try {
     readModule(new Reader(bytes), draft);
   } catch (error) {
-    if (error instanceof MalformedModule) return { ok: false, diagnostics: [diagnostic(error, draft, bytes)] };
+    if (error instanceof MalformedModule)
+      return { ok: false, diagnostics: [diagnostic(error, draft, bytes)] };
     throw error;
   }
   const { declared: _declared, dataCount: _count, ...module } = draft;
@@ -42,12 +81,18 @@ function diagnostic(error: MalformedModule, draft: Draft, bytes: Uint8Array): Di
   const inCode = draft.declared.length > 0 && error.code === "profile";
   const index = draft.imports.length + draft.functions.length;
   const where = inCode ? `function ${draft.names.get(index) ?? index}, ` : "";
-  return { code: error.code, message: `${where}byte ${error.offset} of ${bytes.length}: ${error.message}`, offset: error.offset, ...(inCode ? { function: index } : {}) };
+  return {
+    code: error.code,
+    message: `${where}byte ${error.offset} of ${bytes.length}: ${error.message}`,
+    offset: error.offset,
+    ...(inCode ? { function: index } : {}),
+  };
 }
 
 function readModule(r: Reader, d: Draft): void {
   const magic = r.take(8);
-  if ([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0].some((b, i) => magic[i] !== b)) throw new MalformedModule("magic", "not a WebAssembly module of version 1", 0);
+  if ([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0].some((b, i) => magic[i] !== b))
+    throw new MalformedModule("magic", "not a WebAssembly module of version 1", 0);
   let last = 0;
   while (!r.done) {
     const at = r.at;
@@ -56,14 +101,30 @@ function readModule(r: Reader, d: Draft): void {
     if (id >= ORDER.length) throw new MalformedModule("section", `section id ${id} is unknown`, at);
     const body = new Reader(r.bytes, r.at, r.at + r.take(size).length);
     if (id !== 0) {
-      if (ORDER[id]! <= last) throw new MalformedModule("section", `${SECTION_NAMES[id]} section is repeated or out of order`, at);
+      if (ORDER[id]! <= last)
+        throw new MalformedModule("section", `${SECTION_NAMES[id]} section is repeated or out of order`, at);
       last = ORDER[id]!;
     }
     readSection(id, body, d, at);
-    if (id !== 0 && !body.done) throw new MalformedModule("section", `${SECTION_NAMES[id]} section has ${body.end - body.at} bytes too many`, body.at);
+    if (id !== 0 && !body.done)
+      throw new MalformedModule(
+        "section",
+        `${SECTION_NAMES[id]} section has ${body.end - body.at} bytes too many`,
+        body.at,
+      );
   }
-  if (d.functions.length !== d.declared.length) throw new MalformedModule("section", `${d.declared.length} functions declared, ${d.functions.length} have code`, r.at);
-  if (d.dataCount !== null && d.dataCount !== d.data.length) throw new MalformedModule("section", `${d.dataCount} data segments announced, ${d.data.length} present`, r.at);
+  if (d.functions.length !== d.declared.length)
+    throw new MalformedModule(
+      "section",
+      `${d.declared.length} functions declared, ${d.functions.length} have code`,
+      r.at,
+    );
+  if (d.dataCount !== null && d.dataCount !== d.data.length)
+    throw new MalformedModule(
+      "section",
+      `${d.dataCount} data segments announced, ${d.data.length} present`,
+      r.at,
+    );
 }
 
 function readSection(id: number, r: Reader, d: Draft, at: number): void {
@@ -124,8 +185,18 @@ function valType(r: Reader): ValType {
   const at = r.at;
   const code = r.u8();
   if (code === I32 || code === I64) return code;
-  const refused: Readonly<Record<number, string>> = { 0x7d: "f32", 0x7c: "f64", 0x7b: "v128", 0x70: "funcref", 0x6f: "externref" };
-  throw new MalformedModule("profile", `value type ${refused[code] ?? `0x${code.toString(16)}`} is outside the profile (i32, i64)`, at);
+  const refused: Readonly<Record<number, string>> = {
+    125: "f32",
+    124: "f64",
+    123: "v128",
+    112: "funcref",
+    111: "externref",
+  };
+  throw new MalformedModule(
+    "profile",
+    `value type ${refused[code] ?? `0x${code.toString(16)}`} is outside the profile (i32, i64)`,
+    at,
+  );
 }
 
 function funcType(r: Reader): FuncType {
@@ -135,7 +206,8 @@ function funcType(r: Reader): FuncType {
   for (let n = r.count("parameters"); n > 0; n--) params.push(valType(r));
   const results: ValType[] = [];
   for (let n = r.count("results"); n > 0; n--) results.push(valType(r));
-  if (results.length > 1) throw new MalformedModule("profile", `${results.length} results: the profile has no multi-value`, at);
+  if (results.length > 1)
+    throw new MalformedModule("profile", `${results.length} results: the profile has no multi-value`, at);
   return { params, results };
 }
 
@@ -153,15 +225,23 @@ function readImport(r: Reader, d: Draft): void {
   const kind = r.u8();
   if (kind === 0) d.imports.push({ module, name, type: typeIndex(r, d) });
   else if (kind === 2) {
-    if (module !== "env" || name !== "memory") throw new MalformedModule("profile", `memory import ${module}.${name}: only env.memory is allowed`, at);
+    if (module !== "env" || name !== "memory")
+      throw new MalformedModule("profile", `memory import ${module}.${name}: only env.memory is allowed`, at);
     if (d.memory !== null) throw new MalformedModule("profile", "more than one memory", at);
     const flags = r.u8();
-    if (flags > 1) throw new MalformedModule("profile", "shared and 64-bit memories are outside the profile", at);
+    if (flags > 1)
+      throw new MalformedModule("profile", "shared and 64-bit memories are outside the profile", at);
     const initial = r.u32();
     const maximum = flags === 1 ? r.u32() : null;
-    if (initial > 65536 || (maximum !== null && (maximum > 65536 || maximum < initial))) throw new MalformedModule("memory", `limits ${initial}..${maximum} are not possible`, at);
+    if (initial > 65536 || (maximum !== null && (maximum > 65536 || maximum < initial)))
+      throw new MalformedModule("memory", `limits ${initial}..${maximum} are not possible`, at);
     d.memory = { initial, maximum };
-  } else throw new MalformedModule("profile", `import ${module}.${name} is a ${["function", "table", "memory", "global", "tag"][kind] ?? `kind ${kind}`}: only env.memory and accel1 functions are allowed`, at);
+  } else
+    throw new MalformedModule(
+      "profile",
+      `import ${module}.${name} is a ${["function", "table", "memory", "global", "tag"][kind] ?? `kind ${kind}`}: only env.memory and accel1 functions are allowed`,
+      at,
+    );
 }
 
 function global(r: Reader): WasmGlobal {
@@ -177,7 +257,8 @@ function global(r: Reader): WasmGlobal {
 function constant(r: Reader, type: ValType): bigint {
   const at = r.at;
   const op = r.u8();
-  if (op !== (type === I32 ? 0x41 : 0x42)) throw new MalformedModule("profile", "an initial value must be one constant of the right type", at);
+  if (op !== (type === I32 ? 0x41 : 0x42))
+    throw new MalformedModule("profile", "an initial value must be one constant of the right type", at);
   const value = r.signed(type === I32 ? 32 : 64);
   if (r.u8() !== 0x0b) throw new MalformedModule("profile", "an initial value must be one constant", at);
   return value;
@@ -189,28 +270,37 @@ function readExport(r: Reader, d: Draft): void {
   const kind = r.u8();
   const index = r.u32();
   if (kind !== 0) throw new MalformedModule("profile", `export ${name} is no function`, at);
-  if (d.exports.some((e) => e.name === name)) throw new MalformedModule("export", `${name} is exported twice`, at);
-  if (index >= d.imports.length + d.declared.length) throw new MalformedModule("index", `export ${name}: function ${index} does not exist`, at);
+  if (d.exports.some((e) => e.name === name))
+    throw new MalformedModule("export", `${name} is exported twice`, at);
+  if (index >= d.imports.length + d.declared.length)
+    throw new MalformedModule("index", `export ${name}: function ${index} does not exist`, at);
   d.exports.push({ name, index });
 }
 
 function segment(r: Reader): DataSegment {
   const offset = r.at;
   const flags = r.u32();
-  if (flags !== 0) throw new MalformedModule("profile", "passive data and explicit memory indices are outside the profile", offset);
+  if (flags !== 0)
+    throw new MalformedModule(
+      "profile",
+      "passive data and explicit memory indices are outside the profile",
+      offset,
+    );
   const address = Number(constant(r, I32)) >>> 0;
   return { address, bytes: r.take(r.u32()).slice(), offset };
 }
 
 function readCode(r: Reader, d: Draft): void {
   const n = r.count("bodies");
-  if (n !== d.declared.length) throw new MalformedModule("section", `${d.declared.length} functions declared, ${n} have code`, r.at);
+  if (n !== d.declared.length)
+    throw new MalformedModule("section", `${d.declared.length} functions declared, ${n} have code`, r.at);
   for (let i = 0; i < n; i++) {
     const offset = r.at;
     const size = r.u32();
     const body = new Reader(r.bytes, r.at, r.at + r.take(size).length);
     d.functions.push(readBody(body, d.declared[i]!, offset));
-    if (!body.done) throw new MalformedModule("code", `${body.end - body.at} bytes behind the function's end`, body.at);
+    if (!body.done)
+      throw new MalformedModule("code", `${body.end - body.at} bytes behind the function's end`, body.at);
   }
 }
 
@@ -220,7 +310,8 @@ function readBody(r: Reader, type: number, offset: number): WasmFunction {
     const at = r.at;
     const n = r.u32();
     const valueType = valType(r);
-    if (locals.length + n > MAX_LOCALS) throw new MalformedModule("limit", `more than ${MAX_LOCALS} locals`, at);
+    if (locals.length + n > MAX_LOCALS)
+      throw new MalformedModule("limit", `more than ${MAX_LOCALS} locals`, at);
     for (let i = 0; i < n; i++) locals.push(valueType);
   }
   const body: Instruction[] = [];
@@ -238,7 +329,8 @@ function readInstruction(r: Reader): Instruction {
   let op = r.u8();
   if (op === 0xfc) op = 0xfc00 + r.u32();
   const row = OPCODES.get(op);
-  if (row === undefined) throw new MalformedModule("profile", `${nameOfRefused(op)} is outside the profile`, offset);
+  if (row === undefined)
+    throw new MalformedModule("profile", `${nameOfRefused(op)} is outside the profile`, offset);
   switch (row.immediate) {
     case "none":
       return { op, offset, a: 0, b: 0 };
@@ -250,7 +342,8 @@ function readInstruction(r: Reader): Instruction {
       return { op, offset, a: 0, b: 0, imm64: r.signed(64) };
     case "memory": {
       const align = r.u32();
-      if (2 ** align > row.width!) throw new MalformedModule("align", `alignment 2^${align} of ${row.name}`, offset);
+      if (2 ** align > row.width!)
+        throw new MalformedModule("align", `alignment 2^${align} of ${row.name}`, offset);
       return { op, offset, a: align, b: r.u32() };
     }
     case "table": {
@@ -275,5 +368,11 @@ function blockType(r: Reader): BlockType {
   if (value === -64n) return 0x40;
   if (value === -1n) return I32;
   if (value === -2n) return I64;
-  throw new MalformedModule("profile", value >= 0n ? "a block with a function type: the profile has no multi-value" : `block type ${value} is outside the profile`, at);
+  throw new MalformedModule(
+    "profile",
+    value >= 0n
+      ? "a block with a function type: the profile has no multi-value"
+      : `block type ${value} is outside the profile`,
+    at,
+  );
 }

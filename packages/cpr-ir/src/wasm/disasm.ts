@@ -8,12 +8,15 @@ const type = (t: ValType): string => (t === I32 ? "i32" : "i64");
 export function disassembleModule(module: WasmModule): string[] {
   const lines: string[] = [];
   for (const i of module.imports) lines.push(`import ${i.module}.${i.name} ${signature(module, i.type)}`);
-  for (const [i, g] of module.globals.entries()) lines.push(`global ${i} ${g.mutable ? "mut " : ""}${type(g.type)} = ${g.init}`);
+  for (const [i, g] of module.globals.entries())
+    lines.push(`global ${i} ${g.mutable ? "mut " : ""}${type(g.type)} = ${g.init}`);
   for (const d of module.data) lines.push(`data 0x${d.address.toString(16)} ${d.bytes.length} bytes`);
   for (const [i, f] of module.functions.entries()) {
     const index = module.imports.length + i;
     const name = module.exports.find((e) => e.index === index)?.name ?? module.names.get(index);
-    lines.push(`func ${index}${name === undefined ? "" : ` ${name}`} ${signature(module, f.type)} locals ${f.locals.map(type).join(" ") || "-"}`);
+    lines.push(
+      `func ${index}${name === undefined ? "" : ` ${name}`} ${signature(module, f.type)} locals ${f.locals.map(type).join(" ") || "-"}`,
+    );
     let depth = 1;
     for (const instruction of f.body) {
       if (instruction.op === 0x0b || instruction.op === 0x05) depth--;

@@ -97,7 +97,11 @@ export function encodeModule(module: WasmModule): Uint8Array {
   });
   section(6, module.globals.length, (s) => {
     for (const g of module.globals)
-      s.u8(g.type).u8(g.mutable ? 1 : 0).u8(g.type === I32 ? 0x41 : 0x42).signed(g.init).u8(0x0b);
+      s.u8(g.type)
+        .u8(g.mutable ? 1 : 0)
+        .u8(g.type === I32 ? 0x41 : 0x42)
+        .signed(g.init)
+        .u8(0x0b);
   });
   section(7, module.exports.length, (s) => {
     for (const e of module.exports) s.name(e.name).u8(0).u32(e.index);
@@ -108,7 +112,12 @@ export function encodeModule(module: WasmModule): Uint8Array {
   // active segments alone need no data count: no instruction of the profile refers to one
   section(11, module.data.length, (s) => {
     for (const d of module.data)
-      s.u8(0).u8(0x41).signed(BigInt(d.address | 0)).u8(0x0b).u32(d.bytes.length).raw(d.bytes);
+      s.u8(0)
+        .u8(0x41)
+        .signed(BigInt(d.address | 0))
+        .u8(0x0b)
+        .u32(d.bytes.length)
+        .raw(d.bytes);
   });
   return w.finish();
 }

@@ -2,7 +2,19 @@
 import { I32, I64, type ValType } from "./types.ts";
 
 /** What follows an opcode in the binary format. */
-export type Immediate = "none" | "block" | "depth" | "table" | "function" | "local" | "global" | "memory" | "i32" | "i64" | "copy" | "fill";
+export type Immediate =
+  | "none"
+  | "block"
+  | "depth"
+  | "table"
+  | "function"
+  | "local"
+  | "global"
+  | "memory"
+  | "i32"
+  | "i64"
+  | "copy"
+  | "fill";
 
 /** One operation. Two-byte opcodes 0xfc n are numbered 0xfc00 + n. */
 export interface Opcode {
@@ -16,7 +28,14 @@ export interface Opcode {
   readonly width?: 1 | 2 | 4 | 8;
 }
 
-type Row = readonly [op: number, name: string, immediate: Immediate, pops?: readonly ValType[] | null, pushes?: readonly ValType[] | null, width?: 1 | 2 | 4 | 8];
+type Row = readonly [
+  op: number,
+  name: string,
+  immediate: Immediate,
+  pops?: readonly ValType[] | null,
+  pushes?: readonly ValType[] | null,
+  width?: 1 | 2 | 4 | 8,
+];
 
 const CONTROL: readonly Row[] = [
   [0x00, "unreachable", "none"],
@@ -68,10 +87,29 @@ const MEMORY: readonly Row[] = [
 
 const COMPARE = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"];
 const COUNT = ["clz", "ctz", "popcnt"];
-const BINARY = ["add", "sub", "mul", "div_s", "div_u", "rem_s", "rem_u", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr"];
+const BINARY = [
+  "add",
+  "sub",
+  "mul",
+  "div_s",
+  "div_u",
+  "rem_s",
+  "rem_u",
+  "and",
+  "or",
+  "xor",
+  "shl",
+  "shr_s",
+  "shr_u",
+  "rotl",
+  "rotr",
+];
 
 function integer(): Row[] {
-  const rows: Row[] = [[0x45, "i32.eqz", "none", [I32], [I32]], [0x50, "i64.eqz", "none", [I64], [I32]]];
+  const rows: Row[] = [
+    [0x45, "i32.eqz", "none", [I32], [I32]],
+    [0x50, "i64.eqz", "none", [I64], [I32]],
+  ];
   for (const [i, name] of COMPARE.entries()) {
     rows.push([0x46 + i, `i32.${name}`, "none", [I32, I32], [I32]]);
     rows.push([0x51 + i, `i64.${name}`, "none", [I64, I64], [I32]]);
@@ -84,29 +122,60 @@ function integer(): Row[] {
     rows.push([0x6a + i, `i32.${name}`, "none", [I32, I32], [I32]]);
     rows.push([0x7c + i, `i64.${name}`, "none", [I64, I64], [I64]]);
   }
-  rows.push([0xa7, "i32.wrap_i64", "none", [I64], [I32]], [0xac, "i64.extend_i32_s", "none", [I32], [I64]], [0xad, "i64.extend_i32_u", "none", [I32], [I64]]);
+  rows.push(
+    [0xa7, "i32.wrap_i64", "none", [I64], [I32]],
+    [0xac, "i64.extend_i32_s", "none", [I32], [I64]],
+    [0xad, "i64.extend_i32_u", "none", [I32], [I64]],
+  );
   rows.push([0xc0, "i32.extend8_s", "none", [I32], [I32]], [0xc1, "i32.extend16_s", "none", [I32], [I32]]);
-  rows.push([0xc2, "i64.extend8_s", "none", [I64], [I64]], [0xc3, "i64.extend16_s", "none", [I64], [I64]], [0xc4, "i64.extend32_s", "none", [I64], [I64]]);
+  rows.push(
+    [0xc2, "i64.extend8_s", "none", [I64], [I64]],
+    [0xc3, "i64.extend16_s", "none", [I64], [I64]],
+    [0xc4, "i64.extend32_s", "none", [I64], [I64]],
+  );
   return rows;
 }
 
 /** All operations of the profile by opcode. */
 export const OPCODES: ReadonlyMap<number, Opcode> = /* @__PURE__ */ (() => {
   const map = new Map<number, Opcode>();
-  for (const [op, name, immediate, pops = null, pushes = null, width] of [...CONTROL, ...MEMORY, ...integer()])
+  for (const [op, name, immediate, pops = null, pushes = null, width] of [
+    ...CONTROL,
+    ...MEMORY,
+    ...integer(),
+  ])
     map.set(op, { op, name, immediate, pops, pushes, ...(width === undefined ? {} : { width }) });
   return map;
 })();
 
 /** Opcode by name. */
-export const OP: Readonly<Record<string, number>> = /* @__PURE__ */ (() => Object.fromEntries([...OPCODES.values()].map((o) => [o.name, o.op])))();
+export const OP: Readonly<Record<string, number>> = /* @__PURE__ */ (() =>
+  Object.fromEntries([...OPCODES.values()].map((o) => [o.name, o.op])))();
 
 /** Names for what the profile leaves out, so that a refusal says what was met. */
 export function nameOfRefused(op: number): string {
-  const known: Readonly<Record<number, string>> = { 0x11: "call_indirect", 0x12: "return_call", 0x13: "return_call_indirect", 0x1c: "typed select", 0x25: "table.get", 0x26: "table.set", 0x3f: "memory.size", 0x40: "memory.grow", 0xfd: "v128 (SIMD)", 0xfe: "atomics", 0xfc08: "memory.init", 0xfc09: "data.drop" };
+  const known: Readonly<Record<number, string>> = {
+    17: "call_indirect",
+    18: "return_call",
+    19: "return_call_indirect",
+    28: "typed select",
+    37: "table.get",
+    38: "table.set",
+    63: "memory.size",
+    64: "memory.grow",
+    253: "v128 (SIMD)",
+    254: "atomics",
+    64520: "memory.init",
+    64521: "data.drop",
+  };
   const name = known[op];
   if (name !== undefined) return name;
   if (op >= 0xfc00) return `0xfc ${op - 0xfc00}`;
-  const float = (op >= 0x2a && op <= 0x2b) || (op >= 0x38 && op <= 0x39) || (op >= 0x43 && op <= 0x44) || (op >= 0x5b && op <= 0x66) || (op >= 0x8b && op <= 0xbf);
+  const float =
+    (op >= 0x2a && op <= 0x2b) ||
+    (op >= 0x38 && op <= 0x39) ||
+    (op >= 0x43 && op <= 0x44) ||
+    (op >= 0x5b && op <= 0x66) ||
+    (op >= 0x8b && op <= 0xbf);
   return float ? `0x${op.toString(16)} (floating point)` : `0x${op.toString(16)}`;
 }

@@ -2,7 +2,7 @@
  * The profile of offload programs, checked on the module, not on its source. The decoder has refused what cannot
  * be expressed at all (floats, vectors, tables, multi-value, growing); here is the rest.
  */
-import { staticRegion, STATIC_DATA_OFF, STATIC_REGION_SIZE } from "@netoffload/skbuff";
+import { STATIC_DATA_OFF, STATIC_REGION_SIZE, staticRegion } from "@netoffload/skbuff";
 import type { Diagnostic } from "../diagnostics.ts";
 import { I32, typeOf, type WasmModule } from "./types.ts";
 
@@ -30,7 +30,13 @@ export interface ProfileOptions {
 
 /** Every violation, each naming function and byte offset where there is one. An empty list: the profile is kept. */
 export function checkProfile(module: WasmModule, options: ProfileOptions = {}): Diagnostic[] {
-  return [...checkImports(module), ...checkExports(module), ...checkGlobals(module), ...checkCalls(module), ...checkData(module, options)];
+  return [
+    ...checkImports(module),
+    ...checkExports(module),
+    ...checkGlobals(module),
+    ...checkCalls(module),
+    ...checkData(module, options),
+  ];
 }
 
 function violation(message: string, more: Partial<Diagnostic> = {}): Diagnostic {
@@ -43,36 +49,64 @@ function checkImports(module: WasmModule): Diagnostic[] {
   for (const i of module.imports) {
     const unit = i.module === "accel1" && Object.hasOwn(ACCEL1, i.name) ? ACCEL1[i.name as Accel1Name] : null;
     if (unit === null) {
-      faults.push(violation(`import ${i.module}.${i.name}: only env.memory and accel1.{${Object.keys(ACCEL1).join(", ")}} are allowed`));
+      faults.push(
+        violation(
+          `import ${i.module}.${i.name}: only env.memory and accel1.{${Object.keys(ACCEL1).join(", ")}} are allowed`,
+        ),
+      );
       continue;
     }
     const type = module.types[i.type]!;
-    const fits = type.params.length === unit.params && type.results.length === unit.results && [...type.params, ...type.results].every((t) => t === I32);
-    if (!fits) faults.push(violation(`import accel1.${i.name} takes ${unit.params} i32 and gives ${unit.results}`));
+    const fits =
+      type.params.length === unit.params &&
+      type.results.length === unit.results &&
+      [...type.params, ...type.results].every((t) => t === I32);
+    if (!fits)
+      faults.push(violation(`import accel1.${i.name} takes ${unit.params} i32 and gives ${unit.results}`));
   }
   return faults;
 }
 
 function checkExports(module: WasmModule): Diagnostic[] {
-  if (module.exports.length !== 1) return [violation(`${module.exports.length} exports (${module.exports.map((e) => e.name).join(", ")}): a program exports exactly its offload function`)];
+  if (module.exports.length !== 1)
+    return [
+      violation(
+        `${module.exports.length} exports (${module.exports.map((e) => e.name).join(", ")}): a program exports exactly its offload function`,
+      ),
+    ];
   const entry = module.exports[0]!;
   if (entry.index < module.imports.length) return [violation(`export ${entry.name} is an import`)];
   const type = typeOf(module, entry.index);
   const faults: Diagnostic[] = [];
-  if (!/^[a-z][a-z0-9_]{0,62}$/.test(entry.name)) faults.push(violation(`export '${entry.name}': a function's name is a lower-case identifier of at most 63 characters`));
-  if (type.params.length > MAX_PARAMS || type.params.some((t) => t !== I32)) faults.push(violation(`${entry.name} has ${type.params.length} parameters: at most ${MAX_PARAMS}, all i32`, { function: entry.index }));
-  if (type.results.length !== 1 || type.results[0] !== I32) faults.push(violation(`${entry.name} must give one i32`, { function: entry.index }));
+  if (!/^[a-z][a-z0-9_]{0,62}$/.test(entry.name))
+    faults.push(
+      violation(
+        `export '${entry.name}': a function's name is a lower-case identifier of at most 63 characters`,
+      ),
+    );
+  if (type.params.length > MAX_PARAMS || type.params.some((t) => t !== I32))
+    faults.push(
+      violation(`${entry.name} has ${type.params.length} parameters: at most ${MAX_PARAMS}, all i32`, {
+        function: entry.index,
+      }),
+    );
+  if (type.results.length !== 1 || type.results[0] !== I32)
+    faults.push(violation(`${entry.name} must give one i32`, { function: entry.index }));
   return faults;
 }
 
 function checkGlobals(module: WasmModule): Diagnostic[] {
-  return module.globals.flatMap((g, i) => (g.mutable && g.type !== I32 ? [violation(`global ${i} is a mutable i64: mutable globals are i32`)] : []));
+  return module.globals.flatMap((g, i) =>
+    g.mutable && g.type !== I32 ? [violation(`global ${i} is a mutable i64: mutable globals are i32`)] : [],
+  );
 }
 
 /** No function reaches itself: frames are static on some targets. */
 function checkCalls(module: WasmModule): Diagnostic[] {
   const n = module.imports.length;
-  const calls = module.functions.map((f) => [...new Set(f.body.filter((i) => i.op === 0x10 && i.a >= n).map((i) => i.a - n))]);
+  const calls = module.functions.map((f) => [
+    ...new Set(f.body.filter((i) => i.op === 0x10 && i.a >= n).map((i) => i.a - n)),
+  ]);
   const state = new Uint8Array(module.functions.length);
   for (let root = 0; root < calls.length; root++) {
     if (state[root] !== 0) continue;
@@ -88,7 +122,12 @@ function checkCalls(module: WasmModule): Diagnostic[] {
       } else if (state[callee] === 1) {
         const site = module.functions[top[0]]!.body.find((i) => i.op === 0x10 && i.a === callee + n)!;
         const index = top[0] + n;
-        return [violation(`function ${module.names.get(index) ?? index}, byte ${site.offset}: recursion through function ${module.names.get(callee + n) ?? callee + n}`, { function: index, offset: site.offset })];
+        return [
+          violation(
+            `function ${module.names.get(index) ?? index}, byte ${site.offset}: recursion through function ${module.names.get(callee + n) ?? callee + n}`,
+            { function: index, offset: site.offset },
+          ),
+        ];
       } else if (state[callee] === 0) {
         state[callee] = 1;
         path.push([callee, 0]);
@@ -104,5 +143,10 @@ function checkData(module: WasmModule, options: ProfileOptions): Diagnostic[] {
   const to = staticRegion(options.functionNumber) + STATIC_REGION_SIZE;
   return module.data
     .filter((d) => d.address < from || d.address + d.bytes.length > to)
-    .map((d) => violation(`byte ${d.offset}: data at 0x${d.address.toString(16)} (${d.bytes.length} bytes) lies outside the static region 0x${from.toString(16)}..0x${to.toString(16)}`, { offset: d.offset }));
+    .map((d) =>
+      violation(
+        `byte ${d.offset}: data at 0x${d.address.toString(16)} (${d.bytes.length} bytes) lies outside the static region 0x${from.toString(16)}..0x${to.toString(16)}`,
+        { offset: d.offset },
+      ),
+    );
 }

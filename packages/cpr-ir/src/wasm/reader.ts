@@ -38,7 +38,8 @@ export class Reader {
     let result = 0;
     for (let i = 0; i < 5; i++) {
       const byte = this.u8();
-      if (i === 4 && byte > 0x0f) throw new MalformedModule("leb128", "integer does not fit in 32 bits", start);
+      if (i === 4 && byte > 0x0f)
+        throw new MalformedModule("leb128", "integer does not fit in 32 bits", start);
       result += (byte & 0x7f) * 2 ** (7 * i);
       if ((byte & 0x80) === 0) return result;
     }
@@ -64,7 +65,8 @@ export class Reader {
   }
 
   take(n: number): Uint8Array {
-    if (n > this.end - this.at) throw new MalformedModule("truncated", `${n} bytes announced, ${this.end - this.at} left`, this.at);
+    if (n > this.end - this.at)
+      throw new MalformedModule("truncated", `${n} bytes announced, ${this.end - this.at} left`, this.at);
     const out = this.bytes.subarray(this.at, this.at + n);
     this.at += n;
     return out;
@@ -84,7 +86,8 @@ export class Reader {
   count(what: string): number {
     const at = this.at;
     const n = this.u32();
-    if (n > this.end - this.at) throw new MalformedModule("truncated", `${n} ${what} announced in ${this.end - this.at} bytes`, at);
+    if (n > this.end - this.at)
+      throw new MalformedModule("truncated", `${n} ${what} announced in ${this.end - this.at} bytes`, at);
     return n;
   }
 }

@@ -4,7 +4,15 @@
  */
 import type { Diagnostic } from "../diagnostics.ts";
 import { OPCODES } from "./opcode.ts";
-import { type BlockType, I32, type Instruction, typeOf, type ValType, type WasmFunction, type WasmModule } from "./types.ts";
+import {
+  type BlockType,
+  I32,
+  type Instruction,
+  typeOf,
+  type ValType,
+  type WasmFunction,
+  type WasmModule,
+} from "./types.ts";
 
 /** A value type or, in unreachable code, anything. */
 type Operand = ValType | null;
@@ -25,7 +33,13 @@ export function validateModule(module: WasmModule): Diagnostic[] {
     const index = module.imports.length + i;
     const checker = new Checker(module, fn);
     const fault = checker.run();
-    if (fault !== null) faults.push({ code: "validation", function: index, offset: fault.offset, message: `function ${module.names.get(index) ?? index}, byte ${fault.offset}: ${fault.message}` });
+    if (fault !== null)
+      faults.push({
+        code: "validation",
+        function: index,
+        offset: fault.offset,
+        message: `function ${module.names.get(index) ?? index}, byte ${fault.offset}: ${fault.message}`,
+      });
   }
   return faults;
 }
@@ -53,7 +67,10 @@ class Checker {
         this.#step(instruction);
       } catch (error) {
         if (!(error instanceof Invalid)) throw error;
-        return { offset: instruction.offset, message: `${OPCODES.get(instruction.op)!.name}: ${error.message}` };
+        return {
+          offset: instruction.offset,
+          message: `${OPCODES.get(instruction.op)!.name}: ${error.message}`,
+        };
       }
     }
     return null;
@@ -62,7 +79,11 @@ class Checker {
   #step(i: Instruction): void {
     const row = OPCODES.get(i.op)!;
     if (row.pops !== null && row.pushes !== null) {
-      if ((row.immediate === "memory" || row.immediate === "copy" || row.immediate === "fill") && this.#module.memory === null) throw new Invalid("there is no memory");
+      if (
+        (row.immediate === "memory" || row.immediate === "copy" || row.immediate === "fill") &&
+        this.#module.memory === null
+      )
+        throw new Invalid("there is no memory");
       for (let n = row.pops.length - 1; n >= 0; n--) this.#pop(row.pops[n]!);
       for (const type of row.pushes) this.#stack.push(type);
       return;
@@ -73,11 +94,21 @@ class Checker {
         return;
       case "block":
       case "loop":
-        this.#frames.push({ op: i.op, result: i.a as BlockType, height: this.#stack.length, unreachable: false });
+        this.#frames.push({
+          op: i.op,
+          result: i.a as BlockType,
+          height: this.#stack.length,
+          unreachable: false,
+        });
         return;
       case "if":
         this.#pop(I32);
-        this.#frames.push({ op: i.op, result: i.a as BlockType, height: this.#stack.length, unreachable: false });
+        this.#frames.push({
+          op: i.op,
+          result: i.a as BlockType,
+          height: this.#stack.length,
+          unreachable: false,
+        });
         return;
       case "else": {
         const frame = this.#close();
@@ -87,7 +118,8 @@ class Checker {
       }
       case "end": {
         const frame = this.#close();
-        if (frame.op === 0x04 && frame.result !== 0x40) throw new Invalid("an if with a result needs an else");
+        if (frame.op === 0x04 && frame.result !== 0x40)
+          throw new Invalid("an if with a result needs an else");
         if (frame.result !== 0x40) this.#stack.push(frame.result);
         return;
       }
@@ -106,7 +138,8 @@ class Checker {
         this.#pop(I32);
         const depths = i.table!;
         const label = this.#label(depths[depths.length - 1]!);
-        for (const depth of depths) if (this.#label(depth) !== label) throw new Invalid("targets have different types");
+        for (const depth of depths)
+          if (this.#label(depth) !== label) throw new Invalid("targets have different types");
         this.#popLabel(label);
         this.#unreachable();
         return;
@@ -130,7 +163,8 @@ class Checker {
         this.#pop(I32);
         const second = this.#popAny();
         const first = this.#popAny();
-        if (first !== null && second !== null && first !== second) throw new Invalid("operands differ in type");
+        if (first !== null && second !== null && first !== second)
+          throw new Invalid("operands differ in type");
         this.#stack.push(first ?? second);
         return;
       }
@@ -173,7 +207,10 @@ class Checker {
 
   #pop(type: ValType): void {
     const got = this.#popAny();
-    if (got !== null && got !== type) throw new Invalid(`operand is ${got === I32 ? "i32" : "i64"}, ${type === I32 ? "i32" : "i64"} is needed`);
+    if (got !== null && got !== type)
+      throw new Invalid(
+        `operand is ${got === I32 ? "i32" : "i64"}, ${type === I32 ? "i32" : "i64"} is needed`,
+      );
   }
 
   #popLabel(result: BlockType): void {
@@ -190,7 +227,8 @@ class Checker {
   #close(): Frame {
     const frame = this.#frames[this.#frames.length - 1]!;
     this.#popLabel(frame.result);
-    if (this.#stack.length !== frame.height) throw new Invalid(`${this.#stack.length - frame.height} values are left over`);
+    if (this.#stack.length !== frame.height)
+      throw new Invalid(`${this.#stack.length - frame.height} values are left over`);
     this.#frames.pop();
     return frame;
   }

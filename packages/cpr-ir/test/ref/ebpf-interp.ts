@@ -20,7 +20,9 @@ export interface EbpfOptions {
   /** Instructions after which BUDGET is raised; default 10 million. */
   readonly limit?: number;
   /** Helpers by number; they get five u32 arguments and give a u32. */
-  readonly helpers?: Readonly<Record<number, (a: number, b: number, c: number, d: number, e: number) => number>>;
+  readonly helpers?: Readonly<
+    Record<number, (a: number, b: number, c: number, d: number, e: number) => number>
+  >;
   /** Called for every access to the memory. */
   readonly onAccess?: (address: number, bytes: number, write: boolean) => void;
   /** Called with the slot of every instruction. */
@@ -38,7 +40,12 @@ class Trap extends Error {
 const STACK_TOP_HIGH = 1; // r10 of a frame is 1 * 2^32 + its offset in the stack area, far from any memory
 
 /** Run code from its first instruction with up to five u32 arguments. */
-export function runEbpf(text: Uint8Array, memory: Uint8Array, args: readonly number[], options: EbpfOptions = {}): EbpfResult {
+export function runEbpf(
+  text: Uint8Array,
+  memory: Uint8Array,
+  args: readonly number[],
+  options: EbpfOptions = {},
+): EbpfResult {
   const code = new DataView(text.buffer, text.byteOffset, text.byteLength);
   const data = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
   const stack = new DataView(new ArrayBuffer(512 * 8));
@@ -134,7 +141,16 @@ export function runEbpf(text: Uint8Array, memory: Uint8Array, args: readonly num
         pc += off;
       } else if (op === 0x06) {
         pc += imm;
-      } else if (taken(op, kind === 6, lo[d]!, hi[d]!, (op & 8) !== 0 ? lo[s]! : imm, (op & 8) !== 0 ? hi[s]! : imm >> 31)) {
+      } else if (
+        taken(
+          op,
+          kind === 6,
+          lo[d]!,
+          hi[d]!,
+          (op & 8) !== 0 ? lo[s]! : imm,
+          (op & 8) !== 0 ? hi[s]! : imm >> 31,
+        )
+      ) {
         pc += off;
       }
     }
@@ -148,7 +164,12 @@ function taken(op: number, narrow: boolean, alo: number, ahi: number, blo: numbe
   if (narrow) {
     ahi = alo >> 31;
     bhi = blo >> 31;
-    if ((op & 0xf0) !== 0x40) return compare(op, alo >>> 0 === blo >>> 0 ? 0 : alo >>> 0 < blo >>> 0 ? -1 : 1, alo === blo ? 0 : alo < blo ? -1 : 1);
+    if ((op & 0xf0) !== 0x40)
+      return compare(
+        op,
+        alo >>> 0 === blo >>> 0 ? 0 : alo >>> 0 < blo >>> 0 ? -1 : 1,
+        alo === blo ? 0 : alo < blo ? -1 : 1,
+      );
     return (alo & blo) !== 0;
   }
   if ((op & 0xf0) === 0x40) return (alo & blo) !== 0 || (ahi & bhi) !== 0;
@@ -187,7 +208,16 @@ function compare(op: number, unsigned: number, signed: number): boolean {
 
 const big = (low: number, high: number): bigint => (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 
-function alu(op: number, d: number, blo: number, bhi: number, off: number, imm: number, lo: Int32Array, hi: Int32Array): void {
+function alu(
+  op: number,
+  d: number,
+  blo: number,
+  bhi: number,
+  off: number,
+  imm: number,
+  lo: Int32Array,
+  hi: Int32Array,
+): void {
   const wide = (op & 7) === 7;
   const alo = lo[d]!;
   const ahi = hi[d]!;
@@ -231,7 +261,13 @@ function alu(op: number, d: number, blo: number, bhi: number, off: number, imm: 
       [low, high] = swap(imm, alo, ahi);
       break;
     default: {
-      const result = divmul(op & 0xf0, wide, off === 1, wide ? big(alo, ahi) : BigInt(alo >>> 0), wide ? big(blo, bhi) : BigInt(blo >>> 0));
+      const result = divmul(
+        op & 0xf0,
+        wide,
+        off === 1,
+        wide ? big(alo, ahi) : BigInt(alo >>> 0),
+        wide ? big(blo, bhi) : BigInt(blo >>> 0),
+      );
       low = Number(BigInt.asIntN(32, result));
       high = Number(BigInt.asIntN(32, result >> 32n));
     }
@@ -251,7 +287,8 @@ function shift(op: number, wide: boolean, low: number, high: number, by: number)
 }
 
 function swap(width: number, low: number, high: number): [number, number] {
-  const word = (x: number): number => ((x >>> 24) & 255) | ((x >>> 8) & 0xff00) | ((x << 8) & 0xff0000) | (x << 24);
+  const word = (x: number): number =>
+    ((x >>> 24) & 255) | ((x >>> 8) & 0xff00) | ((x << 8) & 0xff0000) | (x << 24);
   if (width === 16) return [((low & 255) << 8) | ((low >> 8) & 255), 0];
   if (width === 32) return [word(low), 0];
   return [word(high), word(low)];

@@ -1,16 +1,32 @@
 import { accel1ScalarModule, Memory, staticRegion } from "@netoffload/skbuff";
 import { describe, expect, test } from "vitest";
-import { canonicalModule, compileNpu, decodeInsns, decodeModule, encodeModule, globalCell, I32, orThrow, printInsn } from "../../src/index.ts";
+import {
+  canonicalModule,
+  compileNpu,
+  decodeInsns,
+  decodeModule,
+  encodeModule,
+  globalCell,
+  I32,
+  orThrow,
+  printInsn,
+} from "../../src/index.ts";
 import { runEbpf } from "../ref/ebpf-interp.ts";
 import { bytesOf, EDGES, pureOperations, Random, randomProgram, singleOperation } from "./generate.ts";
 
 const SIZE = 4 << 20;
 
 /** Run a module's entry by V8. */
-function byV8(bytes: Uint8Array, memory: Uint8Array, args: number[]): { ret: number; trap: boolean; memory: Uint8Array; global: number } {
+function byV8(
+  bytes: Uint8Array,
+  memory: Uint8Array,
+  args: number[],
+): { ret: number; trap: boolean; memory: Uint8Array; global: number } {
   const wasm = new WebAssembly.Memory({ initial: SIZE / 65536, maximum: SIZE / 65536 });
   new Uint8Array(wasm.buffer).set(memory);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as never), { env: { memory: wasm } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as never), {
+    env: { memory: wasm },
+  });
   const entry = Object.values(instance.exports)[0] as (...a: number[]) => number;
   try {
     return { ret: entry(...args), trap: false, memory: new Uint8Array(wasm.buffer), global: 0 };
@@ -21,22 +37,39 @@ function byV8(bytes: Uint8Array, memory: Uint8Array, args: number[]): { ret: num
 }
 
 /** Run its NPU code by the oracle. */
-function byOracle(bytes: Uint8Array, memory: Uint8Array, args: number[]): { ret: number; trap: number; memory: Uint8Array; listing: () => string } {
+function byOracle(
+  bytes: Uint8Array,
+  memory: Uint8Array,
+  args: number[],
+): { ret: number; trap: number; memory: Uint8Array; listing: () => string } {
   const program = orThrow(compileNpu(bytes, { functionNumber: 1 }));
   const copy = memory.slice();
   for (const d of program.data) copy.set(d.bytes, d.address);
   const done = runEbpf(program.text, copy, args, { limit: 5_000_000 });
   // globals live outside the memory in V8
   copy.fill(0, globalCell(1, 0), globalCell(1, 0) + 4);
-  return { ret: done.ret, trap: done.trap, memory: copy, listing: () => orThrow(decodeInsns(program.text)).map((i, n) => `${n} ${printInsn(i)}`).join("\n") };
+  return {
+    ret: done.ret,
+    trap: done.trap,
+    memory: copy,
+    listing: () =>
+      orThrow(decodeInsns(program.text))
+        .map((i, n) => `${n} ${printInsn(i)}`)
+        .join("\n"),
+  };
 }
 
 function agree(bytes: Uint8Array, memory: Uint8Array, args: number[], what: string): void {
   const v8 = byV8(bytes, memory, args);
   const npu = byOracle(bytes, memory, args);
-  const same = v8.trap === npu.trap > 0 && (v8.trap || (v8.ret === npu.ret && Buffer.compare(v8.memory, npu.memory) === 0));
+  const same =
+    v8.trap === npu.trap > 0 &&
+    (v8.trap || (v8.ret === npu.ret && Buffer.compare(v8.memory, npu.memory) === 0));
   const at = v8.memory.findIndex((x, i) => x !== npu.memory[i]);
-  if (!same) throw new Error(`${what}: first difference at 0x${at.toString(16)}; V8 ${v8.trap ? "trap" : v8.ret}, NPU ${npu.trap ? `trap ${npu.trap}` : npu.ret}\n${npu.listing()}`);
+  if (!same)
+    throw new Error(
+      `${what}: first difference at 0x${at.toString(16)}; V8 ${v8.trap ? "trap" : v8.ret}, NPU ${npu.trap ? `trap ${npu.trap}` : npu.ret}\n${npu.listing()}`,
+    );
 }
 
 function memoryWith(values: readonly bigint[]): Uint8Array {
@@ -52,7 +85,9 @@ describe("every operation of the profile, edge operands: V8 and NPU code agree",
     orThrow(decodeModule(bytes));
     const v8 = new WebAssembly.Memory({ initial: SIZE / 65536 });
     const bytesV8 = new Uint8Array(v8.buffer);
-    const entry = Object.values(new WebAssembly.Instance(new WebAssembly.Module(bytes as never), { env: { memory: v8 } }).exports)[0] as (a: number, b: number) => number;
+    const entry = Object.values(
+      new WebAssembly.Instance(new WebAssembly.Module(bytes as never), { env: { memory: v8 } }).exports,
+    )[0] as (a: number, b: number) => number;
     const program = orThrow(compileNpu(bytes, { functionNumber: 1 }));
     const npu = new Uint8Array(SIZE);
     const a = new DataView(v8.buffer);
@@ -72,7 +107,8 @@ describe("every operation of the profile, edge operands: V8 and NPU code agree",
         }
         const done = runEbpf(program.text, npu, [0x20_0000, 0x20_0010]);
         expect(done.trap > 0, `${name} ${x} ${y} trap`).toBe(trap);
-        if (!trap) expect(b.getBigUint64(0x20_0010, true), `${name} ${x} ${y}`).toBe(a.getBigUint64(0x20_0010, true));
+        if (!trap)
+          expect(b.getBigUint64(0x20_0010, true), `${name} ${x} ${y}`).toBe(a.getBigUint64(0x20_0010, true));
       }
     expect(bytesV8.length).toBe(SIZE);
   });

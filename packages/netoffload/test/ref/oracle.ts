@@ -179,7 +179,7 @@ function ipv4(w: Walk, at: number, end: number): OracleStop {
   const total = be16(f, at + 2);
   if (f[at]! >> 4 !== 4 || headerLength < 20) return "malformed";
   // total length 0: a super-packet too long for the field; it reaches to the end
-  const last = total === 0 ? end === f.length ? w.wireLength : end : at + total;
+  const last = total === 0 ? (end === f.length ? w.wireLength : end) : at + total;
   if (total !== 0 && total < headerLength) return "malformed";
   if (last > end && last > w.wireLength) return "malformed";
   if (at + headerLength > end) return short(w, at + headerLength);
@@ -221,7 +221,7 @@ function ipv6(w: Walk, at: number, end: number): OracleStop {
   if (f[at]! >> 4 !== 6) return "malformed";
   const payload = be16(f, at + 4);
   // payload length 0: a jumbogram, or a super-packet too long for the field
-  let last = payload === 0 ? end === f.length ? w.wireLength : end : at + 40 + payload;
+  let last = payload === 0 ? (end === f.length ? w.wireLength : end) : at + 40 + payload;
   if (payload === 0 && f[at + 6] === 59) return "no_l4";
   if (last > end && last > w.wireLength) return "malformed";
   let source = f.subarray(at + 8, at + 24);

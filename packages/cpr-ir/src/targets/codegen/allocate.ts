@@ -57,7 +57,13 @@ interface SpillState {
  * calls and is loaded from the frame only where some path may have lost it. A cache that finds no register either
  * is loaded before every read.
  */
-function spill(code: readonly Lir[], spilled: readonly number[], registers: number, slotOf: ReadonlyMap<number, number>, state: SpillState): { code: Lir[]; registers: number } {
+function spill(
+  code: readonly Lir[],
+  spilled: readonly number[],
+  registers: number,
+  slotOf: ReadonlyMap<number, number>,
+  state: SpillState,
+): { code: Lir[]; registers: number } {
   const again = new Set(spilled.filter((r) => state.caches.has(r)));
   const cached = spilled.filter((r) => !again.has(r));
   const cacheOf = new Map(cached.map((r, n) => [r, registers + n]));
@@ -97,7 +103,9 @@ function spill(code: readonly Lir[], spilled: readonly number[], registers: numb
       out.push(i);
       if (i.kind === "call") now.clear();
       if (target < 0) continue;
-      out.push(lir("spillStore", { s: replace(target), imm: slotOf.get(target)!, depth: i.depth, origin: i.origin }));
+      out.push(
+        lir("spillStore", { s: replace(target), imm: slotOf.get(target)!, depth: i.depth, origin: i.origin }),
+      );
       if (cacheOf.has(target)) now.add(target);
     }
   }
@@ -105,7 +113,11 @@ function spill(code: readonly Lir[], spilled: readonly number[], registers: numb
 }
 
 /** For each block, the registers whose caches hold their value on every path into it. */
-function available(code: readonly Lir[], blocks: readonly BasicBlock[], cached: readonly number[]): ReadonlySet<number>[] {
+function available(
+  code: readonly Lir[],
+  blocks: readonly BasicBlock[],
+  cached: readonly number[],
+): ReadonlySet<number>[] {
   const into = blocks.map((_, n) => new Set(n === 0 ? [] : cached));
   const uses: number[] = [];
   for (let changed = true; changed; ) {
@@ -198,7 +210,8 @@ class Graph {
         }
         if (i.kind === "call")
           now.each((l) => {
-            for (let r = 0; r <= 5; r++) if (l !== r && !(i.result && r === 0 && l === 0)) this.#connect(r, l);
+            for (let r = 0; r <= 5; r++)
+              if (l !== r && !(i.result && r === 0 && l === 0)) this.#connect(r, l);
           });
       });
     }
@@ -273,7 +286,8 @@ class Graph {
 
   #members(root: number): number[] {
     const out: number[] = [];
-    for (let r = MACHINE_REGISTERS; r < this.#n; r++) if (this.#present.has(r) && this.#find(r) === root) out.push(r);
+    for (let r = MACHINE_REGISTERS; r < this.#n; r++)
+      if (this.#present.has(r) && this.#find(r) === root) out.push(r);
     return out;
   }
 
@@ -299,7 +313,9 @@ class Graph {
   }
 
   #georgeSafe(a: number, b: number): boolean {
-    for (const t of this.#neighbours[b]!) if (t >= MACHINE_REGISTERS && this.#degree(t) >= MACHINE_REGISTERS && !this.#adjacent[t]!.has(a)) return false;
+    for (const t of this.#neighbours[b]!)
+      if (t >= MACHINE_REGISTERS && this.#degree(t) >= MACHINE_REGISTERS && !this.#adjacent[t]!.has(a))
+        return false;
     for (const t of this.#neighbours[b]!) if (t === a) return false;
     return true;
   }
@@ -345,7 +361,8 @@ class Graph {
       }
       todo.delete(r);
       stack.push(r);
-      for (const t of this.#neighbours[r]!) if (todo.has(t) && --degree[t]! === MACHINE_REGISTERS - 1) low.push(t);
+      for (const t of this.#neighbours[r]!)
+        if (todo.has(t) && --degree[t]! === MACHINE_REGISTERS - 1) low.push(t);
     }
     return stack;
   }

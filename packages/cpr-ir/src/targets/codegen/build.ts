@@ -6,7 +6,17 @@ import { OPCODES } from "../../wasm/opcode.ts";
 import { ACCEL1, type Accel1Name } from "../../wasm/profile.ts";
 import { I64, type Instruction, typeOf, type WasmFunction, type WasmModule } from "../../wasm/types.ts";
 import { ALU_OP, HELPER_TRAP, JMP_OP } from "../ebpf/opcode.ts";
-import { type BinaryOp, binary, bitsOf, constant, type Expr, lowHalf, reads, sizeOf, type UnaryOp } from "./expr.ts";
+import {
+  type BinaryOp,
+  binary,
+  bitsOf,
+  constant,
+  type Expr,
+  lowHalf,
+  reads,
+  sizeOf,
+  type UnaryOp,
+} from "./expr.ts";
 import { type Lir, lir, MACHINE_REGISTERS, NONE } from "./lir.ts";
 
 /** A construct the code generator cannot express; carries where. */
@@ -89,7 +99,11 @@ class Builder {
 
   run(): LirFunction {
     const type = this.#module.types[this.#fn.type]!;
-    if (type.params.length > 5) throw new CannotCompile(`${type.params.length} parameters: at most 5 fit in registers`, this.#fn.offset);
+    if (type.params.length > 5)
+      throw new CannotCompile(
+        `${type.params.length} parameters: at most 5 fit in registers`,
+        this.#fn.offset,
+      );
     for (const t of [...type.params, ...this.#fn.locals]) this.#localWidth.push(t === I64 ? 64 : 32);
     this.#registers += this.#localWidth.length;
     for (let i = 0; i < type.params.length; i++) this.#emit(lir("copy", { d: this.#local(i), s: i + 1 }));
@@ -100,7 +114,9 @@ class Builder {
       this.#step(instruction);
     }
     // a local without a value is 0; the allocator's liveness drops those that are always written first
-    const zero = this.#fn.locals.map((_, i) => lir("alu", { op: ALU_OP.MOV, w: 32, d: this.#local(type.params.length + i), imm: 0 }));
+    const zero = this.#fn.locals.map((_, i) =>
+      lir("alu", { op: ALU_OP.MOV, w: 32, d: this.#local(type.params.length + i), imm: 0 }),
+    );
     this.#code.splice(zeros, 0, ...zero);
     return { code: this.#code, registers: this.#registers, labels: this.#labels };
   }
@@ -218,7 +234,8 @@ class Builder {
 
   #constInto(w: 32 | 64, v: bigint, d: number): void {
     if (w === 32) this.#emit(lir("alu", { op: ALU_OP.MOV, w: 32, d, imm: Number(v) }));
-    else if (v >= -0x80000000n && v <= 0x7fffffffn) this.#emit(lir("alu", { op: ALU_OP.MOV, w: 64, d, imm: Number(v) }));
+    else if (v >= -0x80000000n && v <= 0x7fffffffn)
+      this.#emit(lir("alu", { op: ALU_OP.MOV, w: 64, d, imm: Number(v) }));
     else this.#emit(lir("const64", { d, big: BigInt.asUintN(64, v) }));
   }
 
@@ -246,7 +263,8 @@ class Builder {
     }
     let right = b;
     let code = codes[op];
-    if (b.t === "const" && (op === "shl" || op === "shr_s" || op === "shr_u")) right = constant(w, b.v & BigInt(w - 1));
+    if (b.t === "const" && (op === "shl" || op === "shr_s" || op === "shr_u"))
+      right = constant(w, b.v & BigInt(w - 1));
     // x - c as x + -c keeps the immediate small for c = INT_MIN too
     if (op === "sub" && b.t === "const" && b.v !== -0x80000000n) {
       right = constant(w, -b.v);
@@ -297,7 +315,14 @@ class Builder {
         return;
       case "extend8_s":
       case "extend16_s":
-        this.#emit(lir("movsx", { d, s: this.#eval(w === 32 ? this.#low32(a) : a), w, size: op === "extend8_s" ? 8 : 16 }));
+        this.#emit(
+          lir("movsx", {
+            d,
+            s: this.#eval(w === 32 ? this.#low32(a) : a),
+            w,
+            size: op === "extend8_s" ? 8 : 16,
+          }),
+        );
         return;
       case "bswap16":
       case "bswap32":
@@ -335,7 +360,8 @@ class Builder {
 
   /** d = number of ones of d: pairs, nibbles, bytes, then one multiplication adds the bytes up. */
   #popcount(d: number, w: 32 | 64): void {
-    const mask = (byte: bigint): bigint => BigInt.asIntN(w, byte * (w === 32 ? 0x01010101n : 0x0101010101010101n));
+    const mask = (byte: bigint): bigint =>
+      BigInt.asIntN(w, byte * (w === 32 ? 0x01010101n : 0x0101010101010101n));
     const t = this.#temp();
     const m = this.#temp();
     this.#emit(lir("copy", { d: t, s: d }));
@@ -412,7 +438,12 @@ class Builder {
     if (e.t === "cmp") {
       // x == 0 of a comparison or a mask: the opposite of it
       const isZero = e.b.t === "const" && e.b.v === 0n;
-      if (isZero && e.of === 32 && (e.op === JMP_OP.JEQ || e.op === JMP_OP.JNE) && (e.a.t === "cmp" || (e.a.t === "bin" && e.a.op === "and"))) {
+      if (
+        isZero &&
+        e.of === 32 &&
+        (e.op === JMP_OP.JEQ || e.op === JMP_OP.JNE) &&
+        (e.a.t === "cmp" || (e.a.t === "bin" && e.a.op === "and"))
+      ) {
         this.#branch(e.a, label, when === (e.op === JMP_OP.JNE));
         return;
       }
@@ -584,7 +615,8 @@ class Builder {
       this.#stack.length = this.#blocks[this.#blocks.length - 1]!.height;
       return;
     }
-    if (block.result !== NONE) this.#push({ t: "reg", w: block.resultWidth, r: block.result, bits: block.resultWidth });
+    if (block.result !== NONE)
+      this.#push({ t: "reg", w: block.resultWidth, r: block.result, bits: block.resultWidth });
   }
 
   #branchIf(block: Block): void {
@@ -611,7 +643,8 @@ class Builder {
     const carries = fallback.op !== 0x03 && fallback.result !== NONE;
     const value = carries ? this.#eval(this.#pop()) : NONE;
     const runs: { from: number; depth: number }[] = [];
-    for (const [i, depth] of depths.entries()) if (runs.length === 0 || runs[runs.length - 1]!.depth !== depth) runs.push({ from: i, depth });
+    for (const [i, depth] of depths.entries())
+      if (runs.length === 0 || runs[runs.length - 1]!.depth !== depth) runs.push({ from: i, depth });
     const tree = (low: number, high: number): void => {
       if (low === high) {
         const block = this.#block(runs[low]!.depth);
@@ -689,7 +722,8 @@ class Builder {
 
   #low32IfNarrow(e: Expr, size: number): Expr {
     if (size > 4) return e;
-    if (size === 1 && e.t === "bin" && e.op === "and" && e.b.t === "const" && (e.b.v & 0xffn) === 0xffn) return this.#low32(e.a);
+    if (size === 1 && e.t === "bin" && e.op === "and" && e.b.t === "const" && (e.b.v & 0xffn) === 0xffn)
+      return this.#low32(e.a);
     return this.#low32(e);
   }
 
@@ -715,7 +749,9 @@ class Builder {
     const type = typeOf(this.#module, index);
     const args = this.#stack.splice(this.#stack.length - type.params.length);
     // registers are computed before any argument register is written
-    const ready = args.map((e): Expr => (e.t === "const" ? e : { t: "reg", w: e.w, r: this.#eval(e), bits: e.w }));
+    const ready = args.map(
+      (e): Expr => (e.t === "const" ? e : { t: "reg", w: e.w, r: this.#eval(e), bits: e.w }),
+    );
     for (const [i, e] of ready.entries()) this.#into(e, i + 1);
     const n = this.#module.imports.length;
     const result = type.results.length > 0;
@@ -730,13 +766,23 @@ class Builder {
     const d = this.#temp();
     this.#emit(lir("copy", { d, s: 0 }));
     const w = type.results[0] === I64 ? 64 : 32;
-    const canonical = index < n && this.#module.imports[index]!.name !== "crc32c" && this.#module.imports[index]!.name !== "toeplitz";
-    this.#push({ t: "reg", w, r: d, bits: canonical && ACCEL1[this.#module.imports[index]!.name as Accel1Name].results === 1 ? 16 : w });
+    const canonical =
+      index < n &&
+      this.#module.imports[index]!.name !== "crc32c" &&
+      this.#module.imports[index]!.name !== "toeplitz";
+    this.#push({
+      t: "reg",
+      w,
+      r: d,
+      bits: canonical && ACCEL1[this.#module.imports[index]!.name as Accel1Name].results === 1 ? 16 : w,
+    });
   }
 
   #runtimeCall(name: "memory.copy" | "memory.fill"): void {
     const args = this.#stack.splice(this.#stack.length - 3);
-    const ready = args.map((e): Expr => (e.t === "const" ? e : { t: "reg", w: e.w, r: this.#eval(e), bits: e.w }));
+    const ready = args.map(
+      (e): Expr => (e.t === "const" ? e : { t: "reg", w: e.w, r: this.#eval(e), bits: e.w }),
+    );
     for (const [i, e] of ready.entries()) this.#into(e, i + 1);
     this.#emit(lir("call", { op: 1, imm: this.#traits.runtime(name), n: 3 }));
   }
@@ -800,7 +846,8 @@ class Builder {
   #divideByMinusOne(divides: boolean, w: 32 | 64, dividend: number, divisor: Expr, d: number): void {
     const ordinary = this.#label();
     const done = this.#label();
-    if (divisor.t === "reg") this.#emit(lir("jump", { op: JMP_OP.JNE, w, d: divisor.r, imm: -1, label: ordinary }));
+    if (divisor.t === "reg")
+      this.#emit(lir("jump", { op: JMP_OP.JNE, w, d: divisor.r, imm: -1, label: ordinary }));
     if (divides) {
       const fine = this.#label();
       const least = this.#temp();
@@ -814,7 +861,8 @@ class Builder {
     }
     this.#goto(done);
     this.#place(ordinary);
-    if (divisor.t === "reg") this.#emit(lir("alu", { op: divides ? ALU_OP.DIV : ALU_OP.MOD, w, d, s: divisor.r, off: 1 }));
+    if (divisor.t === "reg")
+      this.#emit(lir("alu", { op: divides ? ALU_OP.DIV : ALU_OP.MOD, w, d, s: divisor.r, off: 1 }));
     this.#place(done);
   }
 }

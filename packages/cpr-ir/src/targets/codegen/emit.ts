@@ -1,6 +1,19 @@
 /** Linear code on machine registers to eBPF instructions: jumps resolved, long ones by gotol. */
 import { CLASS, encodeInsns, type Insn } from "../ebpf/insn.ts";
-import { ALU_OP, MODE_MEM, MODE_MEMSX, OP_BSWAP, OP_CALL, OP_EXIT, OP_GOTOL, OP_JA, OP_LDDW, PSEUDO_CALL, SIZE, SRC_X } from "../ebpf/opcode.ts";
+import {
+  ALU_OP,
+  MODE_MEM,
+  MODE_MEMSX,
+  OP_BSWAP,
+  OP_CALL,
+  OP_EXIT,
+  OP_GOTOL,
+  OP_JA,
+  OP_LDDW,
+  PSEUDO_CALL,
+  SIZE,
+  SRC_X,
+} from "../ebpf/opcode.ts";
 import { type Lir, NONE } from "./lir.ts";
 
 /** A function on machine registers. */
@@ -19,7 +32,11 @@ export interface Placed {
 const SIZES: Readonly<Record<number, number>> = { 1: SIZE.B, 2: SIZE.H, 4: SIZE.W, 8: SIZE.DW };
 
 /** Emit functions one behind the other; function numbers of calls are positions in the list. */
-export function emitFunctions(functions: readonly MachineFunction[]): { text: Uint8Array; placed: Placed[]; origins: Int32Array } {
+export function emitFunctions(functions: readonly MachineFunction[]): {
+  text: Uint8Array;
+  placed: Placed[];
+  origins: Int32Array;
+} {
   const far = functions.map((f) => new Set<number>(longJumps(f.code)));
   const slots = functions.map((f, n) => slotsOf(f.code, far[n]!));
   const starts: number[] = [];
@@ -42,7 +59,15 @@ export function emitFunctions(functions: readonly MachineFunction[]): { text: Ui
       }
     }
   }
-  return { text: encodeInsns(insns), placed: functions.map((f, n) => ({ name: f.name, start: starts[n]!, end: starts[n]! + slots[n]!.length })), origins };
+  return {
+    text: encodeInsns(insns),
+    placed: functions.map((f, n) => ({
+      name: f.name,
+      start: starts[n]!,
+      end: starts[n]! + slots[n]!.length,
+    })),
+    origins,
+  };
 }
 
 interface Slots {
@@ -78,9 +103,22 @@ function longJumps(code: readonly Lir[]): number[] {
   return out;
 }
 
-const plain = (op: number, dst: number, src: number, off: number, imm: number): Insn => ({ op, dst, src, off, imm });
+const plain = (op: number, dst: number, src: number, off: number, imm: number): Insn => ({
+  op,
+  dst,
+  src,
+  off,
+  imm,
+});
 
-function toInsns(i: Lir, here: number, start: number, labels: ReadonlyMap<number, number>, starts: readonly number[], far: boolean): Insn[] {
+function toInsns(
+  i: Lir,
+  here: number,
+  start: number,
+  labels: ReadonlyMap<number, number>,
+  starts: readonly number[],
+  far: boolean,
+): Insn[] {
   const register = i.s !== NONE;
   const source = register ? SRC_X : 0;
   const src = register ? i.s : 0;
@@ -103,7 +141,15 @@ function toInsns(i: Lir, here: number, start: number, labels: ReadonlyMap<number
     case "load":
       return [plain(CLASS.LDX | (i.op === 1 ? MODE_MEMSX : MODE_MEM) | SIZES[i.size]!, i.d, i.s, i.off, 0)];
     case "store":
-      return [plain((register ? CLASS.STX : CLASS.ST) | MODE_MEM | SIZES[i.size]!, i.d, src, i.off, register ? 0 : i.imm)];
+      return [
+        plain(
+          (register ? CLASS.STX : CLASS.ST) | MODE_MEM | SIZES[i.size]!,
+          i.d,
+          src,
+          i.off,
+          register ? 0 : i.imm,
+        ),
+      ];
     case "spillLoad":
       return [plain(CLASS.LDX | MODE_MEM | SIZE.DW, i.d, 10, -8 * (i.imm + 1), 0)];
     case "spillStore":
@@ -111,7 +157,11 @@ function toInsns(i: Lir, here: number, start: number, labels: ReadonlyMap<number
     case "exit":
       return [plain(OP_EXIT, 0, 0, 0, 0)];
     case "call":
-      return [i.op === 0 ? plain(OP_CALL, 0, 0, 0, i.imm) : plain(OP_CALL, 0, PSEUDO_CALL, 0, starts[i.imm]! - here - 1)];
+      return [
+        i.op === 0
+          ? plain(OP_CALL, 0, 0, 0, i.imm)
+          : plain(OP_CALL, 0, PSEUDO_CALL, 0, starts[i.imm]! - here - 1),
+      ];
     case "jump":
       return jump(i, start + labels.get(i.label)! - here - 1, source, src, far);
   }

@@ -5,13 +5,43 @@ export type Expr =
   | { readonly t: "const"; readonly w: 32 | 64; readonly v: bigint }
   | { readonly t: "reg"; readonly w: 32 | 64; readonly r: number; readonly bits: number }
   | { readonly t: "bin"; readonly w: 32 | 64; readonly op: BinaryOp; readonly a: Expr; readonly b: Expr }
-  | { readonly t: "cmp"; readonly w: 32; readonly op: number; readonly of: 32 | 64; readonly a: Expr; readonly b: Expr }
+  | {
+      readonly t: "cmp";
+      readonly w: 32;
+      readonly op: number;
+      readonly of: 32 | 64;
+      readonly a: Expr;
+      readonly b: Expr;
+    }
   | { readonly t: "un"; readonly w: 32 | 64; readonly op: UnaryOp; readonly a: Expr };
 
 /** Pure binary operations. */
-export type BinaryOp = "add" | "sub" | "mul" | "and" | "or" | "xor" | "shl" | "shr_s" | "shr_u" | "rotl" | "rotr";
+export type BinaryOp =
+  | "add"
+  | "sub"
+  | "mul"
+  | "and"
+  | "or"
+  | "xor"
+  | "shl"
+  | "shr_s"
+  | "shr_u"
+  | "rotl"
+  | "rotr";
 /** Pure unary operations. */
-export type UnaryOp = "wrap" | "extend_u" | "extend_s" | "extend8_s" | "extend16_s" | "extend32_s" | "clz" | "ctz" | "popcnt" | "bswap16" | "bswap32" | "bswap64";
+export type UnaryOp =
+  | "wrap"
+  | "extend_u"
+  | "extend_s"
+  | "extend8_s"
+  | "extend16_s"
+  | "extend32_s"
+  | "clz"
+  | "ctz"
+  | "popcnt"
+  | "bswap16"
+  | "bswap32"
+  | "bswap64";
 
 /** A constant. */
 export function constant(w: 32 | 64, v: bigint): Expr {
@@ -34,7 +64,11 @@ export function reads(e: Expr, r: number): boolean {
 
 /** Nodes of an expression, for bounding how much is kept unevaluated. */
 export function sizeOf(e: Expr): number {
-  return e.t === "const" || e.t === "reg" ? 1 : e.t === "un" ? 1 + sizeOf(e.a) : 1 + sizeOf(e.a) + sizeOf(e.b);
+  return e.t === "const" || e.t === "reg"
+    ? 1
+    : e.t === "un"
+      ? 1 + sizeOf(e.a)
+      : 1 + sizeOf(e.a) + sizeOf(e.b);
 }
 
 /** An upper bound of the significant bits of a value. */
@@ -51,7 +85,8 @@ export function bitsOf(e: Expr): number {
     case "bin":
       if (e.op === "and") return Math.min(bitsOf(e.a), bitsOf(e.b));
       if (e.op === "or" || e.op === "xor") return Math.max(bitsOf(e.a), bitsOf(e.b));
-      if (e.op === "shr_u" && e.b.t === "const") return Math.max(0, bitsOf(e.a) - (Number(e.b.v) & (e.w - 1)));
+      if (e.op === "shr_u" && e.b.t === "const")
+        return Math.max(0, bitsOf(e.a) - (Number(e.b.v) & (e.w - 1)));
       return e.w;
   }
 }
@@ -81,7 +116,14 @@ function halfSwap(e: Expr): Expr | null {
 function wordSwap(e: Expr): Expr | null {
   if (e.t !== "bin" || e.op !== "or" || e.w !== 32) return null;
   const part = (p: Expr, op: BinaryOp, mask: bigint): Expr | null =>
-    p.t === "bin" && p.op === op && isConst(p.b, 8n) && p.a.t === "bin" && p.a.op === "and" && isConst(p.a.b, mask) ? p.a.a : null;
+    p.t === "bin" &&
+    p.op === op &&
+    isConst(p.b, 8n) &&
+    p.a.t === "bin" &&
+    p.a.op === "and" &&
+    isConst(p.a.b, mask)
+      ? p.a.a
+      : null;
   const high = part(e.a, "rotl", 0xff00ff00n) ?? part(e.b, "rotl", 0xff00ff00n);
   const low = part(e.b, "rotr", 0x00ff00ffn) ?? part(e.a, "rotr", 0x00ff00ffn);
   return high !== null && low !== null && sameRegister(high, low) ? high : null;
@@ -90,7 +132,8 @@ function wordSwap(e: Expr): Expr | null {
 /** Build a binary expression: constants folded, byte swaps recognised. */
 export function binary(op: BinaryOp, w: 32 | 64, a: Expr, b: Expr): Expr {
   if (a.t === "const" && b.t === "const") return constant(w, fold(op, w, a.v, b.v));
-  if (a.t === "const" && (op === "add" || op === "mul" || op === "and" || op === "or" || op === "xor")) return binary(op, w, b, a);
+  if (a.t === "const" && (op === "add" || op === "mul" || op === "and" || op === "or" || op === "xor"))
+    return binary(op, w, b, a);
   if (b.t === "const") {
     const neutral = op === "and" ? BigInt.asIntN(w, -1n) : op === "mul" ? 1n : 0n;
     const shift = op === "shl" || op === "shr_s" || op === "shr_u" || op === "rotl" || op === "rotr";
@@ -110,7 +153,8 @@ export function binary(op: BinaryOp, w: 32 | 64, a: Expr, b: Expr): Expr {
 export function lowHalf(e: Expr): Expr {
   const x = halfSwap(e);
   if (x !== null) return { t: "un", w: 32, op: "bswap16", a: x };
-  if (e.t === "bin" && e.op === "and" && e.b.t === "const" && (e.b.v & 0xffffn) === 0xffffn) return lowHalf(e.a);
+  if (e.t === "bin" && e.op === "and" && e.b.t === "const" && (e.b.v & 0xffffn) === 0xffffn)
+    return lowHalf(e.a);
   return e;
 }
 

@@ -95,7 +95,8 @@ function threads(code: readonly Lir[]): Map<number, number> {
     let next = at + 1;
     while (next < code.length && code[next]!.kind === "label") next++;
     const jump = code[next];
-    if (jump?.kind === "jump" && jump.op === 0 && jump.label !== code[at]!.label) out.set(code[at]!.label, jump.label);
+    if (jump?.kind === "jump" && jump.op === 0 && jump.label !== code[at]!.label)
+      out.set(code[at]!.label, jump.label);
   }
   // follow chains, but not for ever: an empty endless loop points at itself
   for (const [label, target] of out) {
@@ -112,7 +113,8 @@ function threads(code: readonly Lir[]): Map<number, number> {
 
 function jumpsToNext(code: readonly Lir[], at: number): boolean {
   const { label } = code[at]!;
-  for (let next = at + 1; next < code.length && code[next]!.kind === "label"; next++) if (code[next]!.label === label) return true;
+  for (let next = at + 1; next < code.length && code[next]!.kind === "label"; next++)
+    if (code[next]!.label === label) return true;
   return false;
 }
 
@@ -160,7 +162,12 @@ function solve(code: readonly Lir[], blocks: readonly BasicBlock[], registers: n
 }
 
 /** Visit a block's instructions backwards; `live` is what is live behind each when `visit` is called. */
-export function walkBack(code: readonly Lir[], block: BasicBlock, live: BitSet, visit: (i: Lir, at: number, live: BitSet) => void): void {
+export function walkBack(
+  code: readonly Lir[],
+  block: BasicBlock,
+  live: BitSet,
+  visit: (i: Lir, at: number, live: BitSet) => void,
+): void {
   const uses: number[] = [];
   for (let at = block.to - 1; at >= block.from; at--) {
     const i = code[at]!;
@@ -182,7 +189,13 @@ export function dropDead(code: readonly Lir[], registers: number): Lir[] {
       const live = new BitSet(registers);
       live.copyFrom(block.liveOut);
       walkBack(current, block, live, (i, at, now) => {
-        const pure = i.kind === "copy" || i.kind === "alu" || i.kind === "neg" || i.kind === "bswap" || i.kind === "movsx" || i.kind === "const64";
+        const pure =
+          i.kind === "copy" ||
+          i.kind === "alu" ||
+          i.kind === "neg" ||
+          i.kind === "bswap" ||
+          i.kind === "movsx" ||
+          i.kind === "const64";
         if (pure && !now.has(i.d)) dead.add(at);
       });
     }

@@ -47,7 +47,23 @@ export interface Lir {
 
 /** Make an instruction; what is not given is neutral. */
 export function lir(kind: Kind, fields: Partial<Omit<Lir, "kind">>): Lir {
-  return { kind, op: 0, w: 64, d: NONE, s: NONE, imm: 0, off: 0, size: 0, label: NONE, n: 0, result: false, big: 0n, depth: 0, origin: 0, ...fields };
+  return {
+    kind,
+    op: 0,
+    w: 64,
+    d: NONE,
+    s: NONE,
+    imm: 0,
+    off: 0,
+    size: 0,
+    label: NONE,
+    n: 0,
+    result: false,
+    big: 0n,
+    depth: 0,
+    origin: 0,
+    ...fields,
+  };
 }
 
 /** Registers an instruction reads. */

@@ -27,7 +27,8 @@ const add = (d: number, imm: number): Lir => lir("alu", { op: ALU_OP.ADD, d, imm
 const addR = (d: number, s: number): Lir => lir("alu", { op: ALU_OP.ADD, d, s });
 const label = (n: number): Lir => lir("label", { label: n });
 const goto = (n: number): Lir => lir("jump", { label: n });
-const when = (d: number, op: number, s: { s: number } | { imm: number }, n: number): Lir => lir("jump", { op, w: 64, d, ...s, label: n });
+const when = (d: number, op: number, s: { s: number } | { imm: number }, n: number): Lir =>
+  lir("jump", { op, w: 64, d, ...s, label: n });
 const load = (d: number, s: number, size: number, off = 0): Lir => lir("load", { d, s, size, off });
 const store = (d: number, s: number, size: number, off = 0): Lir => lir("store", { d, s, size, off });
 
@@ -55,15 +56,49 @@ function memoryCopy(): Lir[] {
     ...[copy(T, S), addR(T, N), when(D, JMP_OP.JLT, { s: T }, 6)],
     label(2),
     when(N, JMP_OP.JLT, { imm: 8 }, 4),
-    ...loops([label(3), load(V, S, 8), store(D, V, 8), add(S, 8), add(D, 8), add(N, -8), when(N, JMP_OP.JGE, { imm: 8 }, 3)]),
+    ...loops([
+      label(3),
+      load(V, S, 8),
+      store(D, V, 8),
+      add(S, 8),
+      add(D, 8),
+      add(N, -8),
+      when(N, JMP_OP.JGE, { imm: 8 }, 3),
+    ]),
     label(4),
     when(N, JMP_OP.JEQ, { imm: 0 }, 9),
-    ...loops([label(5), load(V, S, 1), store(D, V, 1), add(S, 1), add(D, 1), add(N, -1), when(N, JMP_OP.JNE, { imm: 0 }, 5)]),
+    ...loops([
+      label(5),
+      load(V, S, 1),
+      store(D, V, 1),
+      add(S, 1),
+      add(D, 1),
+      add(N, -1),
+      when(N, JMP_OP.JNE, { imm: 0 }, 5),
+    ]),
     goto(9),
     label(6),
     ...[addR(S, N), addR(D, N)],
-    ...loops([label(7), when(N, JMP_OP.JLT, { imm: 8 }, 8), add(S, -8), add(D, -8), load(V, S, 8), store(D, V, 8), add(N, -8), goto(7)]),
-    ...loops([label(8), when(N, JMP_OP.JEQ, { imm: 0 }, 9), add(S, -1), add(D, -1), load(V, S, 1), store(D, V, 1), add(N, -1), goto(8)]),
+    ...loops([
+      label(7),
+      when(N, JMP_OP.JLT, { imm: 8 }, 8),
+      add(S, -8),
+      add(D, -8),
+      load(V, S, 8),
+      store(D, V, 8),
+      add(N, -8),
+      goto(7),
+    ]),
+    ...loops([
+      label(8),
+      when(N, JMP_OP.JEQ, { imm: 0 }, 9),
+      add(S, -1),
+      add(D, -1),
+      load(V, S, 1),
+      store(D, V, 1),
+      add(N, -1),
+      goto(8),
+    ]),
     label(9),
     ...finish(),
   ];

@@ -1,6 +1,22 @@
 /** One eBPF instruction as data, to and from its 8 bytes. */
-import { type Result, fail, ok } from "../../diagnostics.ts";
-import { ALU_OP, ALU_TEXT, CLASS, JMP_OP, JMP_TEXT, MODE_MEM, MODE_MEMSX, OP_BSWAP, OP_CALL, OP_EXIT, OP_GOTOL, OP_JA, OP_LDDW, SIZE, SRC_X } from "./opcode.ts";
+import { fail, ok, type Result } from "../../diagnostics.ts";
+import {
+  ALU_OP,
+  ALU_TEXT,
+  CLASS,
+  JMP_OP,
+  JMP_TEXT,
+  MODE_MEM,
+  MODE_MEMSX,
+  OP_BSWAP,
+  OP_CALL,
+  OP_EXIT,
+  OP_GOTOL,
+  OP_JA,
+  OP_LDDW,
+  SIZE,
+  SRC_X,
+} from "./opcode.ts";
 
 /** An instruction; a 64-bit immediate load is one of these with `imm64`, and takes two slots. */
 export interface Insn {
@@ -46,8 +62,10 @@ export function judgeInsn(i: Insn): string | null {
     const known = mode === MODE_MEM || (mode === MODE_MEMSX && (i.op & 0x18) !== SIZE.DW);
     return !known ? "unknown opcode" : i.imm === 0 ? null : "reserved fields are not zero";
   }
-  if (kind === CLASS.STX) return mode !== MODE_MEM ? "unknown opcode" : i.imm === 0 ? null : "reserved fields are not zero";
-  if (kind === CLASS.ST) return mode !== MODE_MEM ? "unknown opcode" : i.src === 0 ? null : "reserved fields are not zero";
+  if (kind === CLASS.STX)
+    return mode !== MODE_MEM ? "unknown opcode" : i.imm === 0 ? null : "reserved fields are not zero";
+  if (kind === CLASS.ST)
+    return mode !== MODE_MEM ? "unknown opcode" : i.src === 0 ? null : "reserved fields are not zero";
   return "unknown opcode";
 }
 
@@ -58,21 +76,35 @@ function judgeAlu(i: Insn, kind: number): string | null {
     if (i.op !== OP_BSWAP || ![16, 32, 64].includes(i.imm)) return "unknown opcode";
     return i.src === 0 && i.off === 0 ? null : "reserved fields are not zero";
   }
-  if (op === ALU_OP.NEG) return register ? "unknown opcode" : i.src === 0 && i.off === 0 && i.imm === 0 ? null : "reserved fields are not zero";
+  if (op === ALU_OP.NEG)
+    return register
+      ? "unknown opcode"
+      : i.src === 0 && i.off === 0 && i.imm === 0
+        ? null
+        : "reserved fields are not zero";
   if (ALU_TEXT[op] === undefined) return "unknown opcode";
   if (register ? i.imm !== 0 : i.src !== 0) return "reserved fields are not zero";
   if (i.off === 0) return null;
   if (op === ALU_OP.DIV || op === ALU_OP.MOD) return i.off === 1 ? null : "unknown offset of a division";
   const widths = kind === CLASS.ALU64 ? [8, 16, 32] : [8, 16];
-  if (op === ALU_OP.MOV && register) return widths.includes(i.off) ? null : "unknown width of a sign extension";
+  if (op === ALU_OP.MOV && register)
+    return widths.includes(i.off) ? null : "unknown width of a sign extension";
   return "reserved fields are not zero";
 }
 
 function judgeJump(i: Insn, kind: number): string | null {
-  if (i.op === OP_JA) return i.dst === 0 && i.src === 0 && i.imm === 0 ? null : "reserved fields are not zero";
-  if (i.op === OP_GOTOL) return i.dst === 0 && i.src === 0 && i.off === 0 ? null : "reserved fields are not zero";
-  if (i.op === OP_CALL) return i.src > 1 ? "unknown kind of call" : i.dst === 0 && i.off === 0 ? null : "reserved fields are not zero";
-  if (i.op === OP_EXIT) return i.dst === 0 && i.src === 0 && i.off === 0 && i.imm === 0 ? null : "reserved fields are not zero";
+  if (i.op === OP_JA)
+    return i.dst === 0 && i.src === 0 && i.imm === 0 ? null : "reserved fields are not zero";
+  if (i.op === OP_GOTOL)
+    return i.dst === 0 && i.src === 0 && i.off === 0 ? null : "reserved fields are not zero";
+  if (i.op === OP_CALL)
+    return i.src > 1
+      ? "unknown kind of call"
+      : i.dst === 0 && i.off === 0
+        ? null
+        : "reserved fields are not zero";
+  if (i.op === OP_EXIT)
+    return i.dst === 0 && i.src === 0 && i.off === 0 && i.imm === 0 ? null : "reserved fields are not zero";
   if (JMP_TEXT[i.op & 0xf0] === undefined || kind < CLASS.JMP) return "unknown opcode";
   const register = (i.op & SRC_X) !== 0;
   return (register ? i.imm !== 0 : i.src !== 0) ? "reserved fields are not zero" : null;
@@ -86,17 +118,31 @@ export function decodeInsns(text: Uint8Array): Result<Insn[]> {
   for (let at = 0; at < text.length; at += 8) {
     const op = text[at]!;
     const registers = text[at + 1]!;
-    let insn: Insn = { op, dst: registers & 15, src: registers >> 4, off: view.getInt16(at + 2, true), imm: view.getInt32(at + 4, true) };
+    let insn: Insn = {
+      op,
+      dst: registers & 15,
+      src: registers >> 4,
+      off: view.getInt16(at + 2, true),
+      imm: view.getInt32(at + 4, true),
+    };
     const slot = at / 8;
     if (op === OP_LDDW) {
-      if (at + 16 > text.length) return fail("ebpf", `instruction ${slot}: second half is missing`, { offset: at });
-      if (view.getUint32(at + 8, true) !== 0) return fail("ebpf", `instruction ${slot}: reserved fields are not zero`, { offset: at });
-      const imm64 = BigInt.asUintN(64, (BigInt(view.getUint32(at + 12, true)) << 32n) | BigInt(view.getUint32(at + 4, true)));
+      if (at + 16 > text.length)
+        return fail("ebpf", `instruction ${slot}: second half is missing`, { offset: at });
+      if (view.getUint32(at + 8, true) !== 0)
+        return fail("ebpf", `instruction ${slot}: reserved fields are not zero`, { offset: at });
+      const imm64 = BigInt.asUintN(
+        64,
+        (BigInt(view.getUint32(at + 12, true)) << 32n) | BigInt(view.getUint32(at + 4, true)),
+      );
       insn = { ...insn, imm64 };
       at += 8;
     }
     const wrong = judgeInsn(insn);
-    if (wrong !== null) return fail("ebpf", `instruction ${slot}: ${wrong} (opcode 0x${op.toString(16)})`, { offset: slot * 8 });
+    if (wrong !== null)
+      return fail("ebpf", `instruction ${slot}: ${wrong} (opcode 0x${op.toString(16)})`, {
+        offset: slot * 8,
+      });
     out.push(insn);
   }
   return ok(out);

@@ -1,18 +1,36 @@
 /** Instructions as text, in the form of `llvm-objdump -d --mcpu=v4` without addresses and symbols. */
 import type { Insn } from "./insn.ts";
-import { ALU_OP, ALU_TEXT, CLASS, JMP_TEXT, MODE_MEMSX, OP_BSWAP, OP_CALL, OP_EXIT, OP_GOTOL, OP_JA, OP_LDDW, SRC_X } from "./opcode.ts";
+import {
+  ALU_OP,
+  ALU_TEXT,
+  CLASS,
+  JMP_TEXT,
+  MODE_MEMSX,
+  OP_BSWAP,
+  OP_CALL,
+  OP_EXIT,
+  OP_GOTOL,
+  OP_JA,
+  OP_LDDW,
+  SRC_X,
+} from "./opcode.ts";
 
 const hex = (n: number): string => (n < 0 ? `-0x${(-n).toString(16)}` : `0x${n.toString(16)}`);
 const signed = (n: number): string => (n < 0 ? `-${hex(-n)}` : `+${hex(n)}`);
-const address = (register: number, off: number): string => `(r${register} ${off < 0 ? "-" : "+"} ${hex(Math.abs(off))})`;
-const WIDTH: Readonly<Record<number, number>> = { 0x00: 32, 0x08: 16, 0x10: 8, 0x18: 64 };
+const address = (register: number, off: number): string =>
+  `(r${register} ${off < 0 ? "-" : "+"} ${hex(Math.abs(off))})`;
+const WIDTH: Readonly<Record<number, number>> = { 0: 32, 8: 16, 16: 8, 24: 64 };
 
 /** One instruction. */
 export function printInsn(i: Insn): string {
   const kind = i.op & 7;
   const width = WIDTH[i.op & 0x18]!;
   if (i.op === OP_LDDW) return `r${i.dst} = ${hex64(i.imm64!)} ll`;
-  if (kind === CLASS.LDX) return `r${i.dst} = *(${(i.op & 0xe0) === MODE_MEMSX ? "s" : "u"}${width} *)${address(i.src, i.off)}`.replace(/^r/, kind === CLASS.LDX && (i.op & 0xe0) !== MODE_MEMSX && width < 64 ? "w" : "r");
+  if (kind === CLASS.LDX)
+    return `r${i.dst} = *(${(i.op & 0xe0) === MODE_MEMSX ? "s" : "u"}${width} *)${address(i.src, i.off)}`.replace(
+      /^r/,
+      kind === CLASS.LDX && (i.op & 0xe0) !== MODE_MEMSX && width < 64 ? "w" : "r",
+    );
   if (kind === CLASS.STX) return `*(u${width} *)${address(i.dst, i.off)} = ${width < 64 ? "w" : "r"}${i.src}`;
   if (kind === CLASS.ST) return `*(u${width} *)${address(i.dst, i.off)} = ${hex(i.imm)}`;
   if (kind === CLASS.ALU || kind === CLASS.ALU64) return printAlu(i, kind);

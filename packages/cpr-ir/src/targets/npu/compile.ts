@@ -1,6 +1,6 @@
 /** Offload programs to the NIC model's NPU: eBPF instructions, hardware bounds checks, units as helper calls. */
-import { accel1ScalarModule, staticRegion, STATIC_REGION_SIZE } from "@netoffload/skbuff";
-import { type Result, fail, ok } from "../../diagnostics.ts";
+import { accel1ScalarModule, STATIC_REGION_SIZE, staticRegion } from "@netoffload/skbuff";
+import { fail, ok, type Result } from "../../diagnostics.ts";
 import { decodeModule } from "../../wasm/decode.ts";
 import { ACCEL1, type Accel1Name, checkProfile } from "../../wasm/profile.ts";
 import type { DataSegment, WasmModule } from "../../wasm/types.ts";
@@ -48,7 +48,10 @@ export function globalCell(functionNumber: number, index: number): number {
 }
 
 /** What a loader must put into memory for a program: its data segments and the initial values of its globals. */
-export function initialData(module: WasmModule, functionNumber: number): { address: number; bytes: Uint8Array }[] {
+export function initialData(
+  module: WasmModule,
+  functionNumber: number,
+): { address: number; bytes: Uint8Array }[] {
   const out = module.data.map((d: DataSegment) => ({ address: d.address, bytes: d.bytes }));
   for (const [i, g] of module.globals.entries()) {
     if (!g.mutable) continue;
@@ -100,7 +103,8 @@ class Linker {
     this.#wasmFunction(this.#module, entry.index - this.#module.imports.length, entry.name, "");
     for (let next = this.#todo.pop(); next !== undefined; next = this.#todo.pop()) next();
     const deepest = this.#deepest(0, new Map());
-    if (deepest > MAX_FRAMES) return fail("limit", `calls are ${deepest} deep, the device has ${MAX_FRAMES} frames`);
+    if (deepest > MAX_FRAMES)
+      return fail("limit", `calls are ${deepest} deep, the device has ${MAX_FRAMES} frames`);
     const { text, placed, origins } = emitFunctions(this.#units.map((u) => u.code!));
     const data = initialData(this.#module, this.#options.functionNumber);
     const memory = data.reduce((n, d) => n + d.bytes.length, 16);
@@ -143,7 +147,8 @@ class Linker {
 
   #finish(unit: Unit, code: readonly Lir[], registers: number): void {
     const done = allocate(code, registers);
-    if (done === null) throw new CannotCompile(`function ${unit.name} needs more than the ${STACK_BYTES} bytes of a frame`, 0);
+    if (done === null)
+      throw new CannotCompile(`function ${unit.name} needs more than the ${STACK_BYTES} bytes of a frame`, 0);
     unit.code = { name: unit.name, code: done.code };
     unit.spills = done.spills;
   }
@@ -154,10 +159,21 @@ class Linker {
       return n;
     };
     return {
-      accel: (name) => (this.#options.accel === "loops" ? { function: called(this.#loops(name)) } : { helper: ACCEL1[name].number }),
+      accel: (name) =>
+        this.#options.accel === "loops"
+          ? { function: called(this.#loops(name)) }
+          : { helper: ACCEL1[name].number },
       globalCell: (index) => globalCell(this.#options.functionNumber, index),
       runtime: (name) => called(this.#runtime(name)),
-      functionNumber: (index) => called(this.#wasmFunction(module, index, module.names.get(index + module.imports.length) ?? `f${index + module.imports.length}`, library)),
+      functionNumber: (index) =>
+        called(
+          this.#wasmFunction(
+            module,
+            index,
+            module.names.get(index + module.imports.length) ?? `f${index + module.imports.length}`,
+            library,
+          ),
+        ),
     };
   }
 
@@ -178,7 +194,8 @@ let scalar: WasmModule | undefined;
 function scalarLibrary(): WasmModule {
   if (scalar === undefined) {
     const decoded = decodeModule(accel1ScalarModule());
-    if (!decoded.ok) throw new Error(`the scalar accel1 module cannot be read: ${decoded.diagnostics[0]?.message}`);
+    if (!decoded.ok)
+      throw new Error(`the scalar accel1 module cannot be read: ${decoded.diagnostics[0]?.message}`);
     scalar = decoded.value;
   }
   return scalar;

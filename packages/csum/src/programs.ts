@@ -1,0 +1,33 @@
+/** The package's offload programs: committed IR, the same bytes that are hashed and compiled for devices. */
+import { base64ToBytes } from "@netoffload/internal";
+import { FUNCTION_NUMBER } from "@netoffload/skbuff";
+import { RX_CSUM_SHA256, RX_CSUM_WASM } from "./generated/rx_csum.ts";
+import { TX_CSUM_SHA256, TX_CSUM_WASM } from "./generated/tx_csum.ts";
+
+/** One offload program. */
+export interface OffloadProgram {
+  /** Its entry's export. */
+  readonly name: "tx_csum" | "rx_csum";
+  /** Static region of ABI 1. */
+  readonly functionNumber: number;
+  /** `sha256:` + hex over {@link OffloadProgram.ir}. */
+  readonly sha256: string;
+  /** Canonical bytes; a fresh copy. */
+  ir(): Uint8Array<ArrayBuffer>;
+}
+
+/** Transmit checksum: fills in what a CHECKSUM_PARTIAL packet owes. */
+export const txCsum: OffloadProgram = {
+  name: "tx_csum",
+  functionNumber: FUNCTION_NUMBER.tx_csum,
+  sha256: TX_CSUM_SHA256,
+  ir: () => base64ToBytes(TX_CSUM_WASM),
+};
+
+/** Receive checksum: the sum over the whole packet, CHECKSUM_COMPLETE. */
+export const rxCsum: OffloadProgram = {
+  name: "rx_csum",
+  functionNumber: FUNCTION_NUMBER.rx_csum,
+  sha256: RX_CSUM_SHA256,
+  ir: () => base64ToBytes(RX_CSUM_WASM),
+};

@@ -1,0 +1,79 @@
+/**
+ * The container checks of a program image, in their normative order; the first failure wins and nothing on
+ * the device is touched before the last one passes. Checks 1 to 8 and 10 read the image alone and belong to
+ * `@netoffload/cpr-ir`; 9, 11 and 12 compare it with the device.
+ * @remarks not in the kernel
+ */
+import { readImage } from "@netoffload/cpr-ir";
+import { type Answer, type ErrnoName, grant, refuse } from "./errno.ts";
+import type { Bundle, BundleProgram, DevlinkOps, Resources } from "./ops.ts";
+
+/** What a site demands beyond the checks that are always made. */
+export interface ImagePolicy {
+  /**
+   * Check 11: lower the embedded IR again and compare with the code. Default true. Without it an equal hash
+   * proves only that the IR is equal, and the code is trusted to its compiler.
+   */
+  readonly checkCode?: boolean;
+}
+
+const TARGETS: Readonly<Record<number, string>> = { 1: "wasm", 2: "ebpf", 3: "npu", 4: "tcam" };
+
+/** Check an image against a device; never throws, whatever the bytes. */
+export function checkImage(
+  bytes: Uint8Array,
+  file: string,
+  ops: DevlinkOps,
+  policy: ImagePolicy = {},
+): Answer<Bundle> {
+  const device = ops.programmable;
+  if (device === null) return refuse("EOPNOTSUPP", "device is not programmable");
+  const image = readImage(bytes);
+  if (!image.ok) {
+    const first = image.diagnostics[0];
+    return refuse(
+      (first?.errno ?? "EINVAL") as ErrnoName,
+      first?.message ?? "not a program image",
+      first?.check,
+    );
+  }
+  const programs: readonly BundleProgram[] = image.value.programs;
+  const word = programs.every((p) => p.irKind === 1) ? "parser" : "program";
+  for (const p of programs)
+    if (!device.targets.includes(p.target) || p.abi !== device.abi)
+      return refuse(
+        "ENOEXEC",
+        `${word} image is for target ${TARGETS[p.target] ?? p.target}, device is ${device.describe}`,
+        9,
+      );
+  if (policy.checkCode !== false)
+    for (const p of programs)
+      if (ops.codeMatchesIr?.(p) === false)
+        return refuse("EBADMSG", `${word} code does not correspond to its IR`, 11);
+  const short = shortage(programs, device.resources);
+  if (short !== null)
+    return refuse("ENOSPC", `${word} needs ${short.need} ${short.name}, device has ${short.have}`, 12);
+  return grant({ file, programs, image: bytes.slice() });
+}
+
+/** Resources that add up over a bundle; the others (stack, key bits) are needed by one program at a time. */
+const ADDITIVE: ReadonlySet<string> = /* @__PURE__ */ new Set([
+  "instructions",
+  "memory",
+  "table_entries",
+  "states",
+  "metadata_bytes",
+]);
+
+function shortage(
+  programs: readonly BundleProgram[],
+  have: Resources,
+): { name: string; need: number; have: number } | null {
+  const need: Record<string, number> = {};
+  for (const program of programs)
+    for (const [name, amount] of Object.entries(program.resources))
+      need[name] = ADDITIVE.has(name) ? (need[name] ?? 0) + amount : Math.max(need[name] ?? 0, amount);
+  for (const [name, amount] of Object.entries(need))
+    if (amount > (have[name] ?? 0)) return { name, need: amount, have: have[name] ?? 0 };
+  return null;
+}

@@ -1,0 +1,113 @@
+/** The executable: choose a command, run it, turn every ending into its exit code. */
+import { type Command, type Context, helpText, parseWords } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { CliError, EXIT, usageError } from "./exit.ts";
+import { ClosedPipe, TextOut } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+/** Run the command line. @param argv - words after the executable's name. @returns the exit code */
+export async function main(argv: readonly string[]): Promise<number> {
+  const out = new TextOut(1);
+  const err = new TextOut(2);
+  let interrupted = false;
+  const onInterrupt = (): void => {
+    // a second Ctrl-C means now
+    if (interrupted) process.exit(EXIT.interrupted);
+    interrupted = true;
+  };
+  process.on("SIGINT", onInterrupt);
+  try {
+    const code = await dispatch(argv, out, err, () => interrupted);
+    out.flush();
+    err.flush();
+    return interrupted ? EXIT.interrupted : code;
+  } catch (error) {
+    return ending(error, out, err);
+  } finally {
+    process.off("SIGINT", onInterrupt);
+  }
+}
+
+async function dispatch(
+  argv: readonly string[],
+  out: TextOut,
+  err: TextOut,
+  interrupted: () => boolean,
+): Promise<number> {
+  const [first] = argv;
+  if (first === "--version") {
+    out.line(VERSION);
+    return EXIT.ok;
+  }
+  if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+    out.write(overview());
+    return first === undefined ? EXIT.usage : EXIT.ok;
+  }
+  const command = find(argv);
+  const rest = argv.slice(command.name.split(" ").length);
+  const raw = command.raw === true;
+  const { words, options } = raw ? { words: [...rest], options: {} } : parseWords(command, rest);
+  if (options.help === true) {
+    out.write(helpText(command));
+    return EXIT.ok;
+  }
+  if (options.version === true) {
+    out.line(VERSION);
+    return EXIT.ok;
+  }
+  const context: Context = {
+    out,
+    err,
+    json: options.json === true,
+    quiet: options.quiet === true,
+    color: options["no-color"] !== true && !process.env.NO_COLOR && process.stdout.isTTY === true,
+    progress: options.quiet !== true && process.stderr.isTTY === true,
+    interrupted,
+  };
+  return command.run(context, words, options);
+}
+
+/** The longest command name that the words begin with. */
+function find(argv: readonly string[]): Command & { raw?: boolean } {
+  for (let n = Math.min(3, argv.length); n > 0; n--) {
+    const name = argv.slice(0, n).join(" ");
+    const found = COMMANDS.find((c) => c.name === name);
+    if (found !== undefined) return found;
+  }
+  const group = COMMANDS.filter((c) => c.name.startsWith(`${argv[0]} `));
+  if (group.length > 0)
+    throw usageError(
+      `netoffload ${argv[0]}: ${argv[1] === undefined ? "what?" : `'${argv[1]}' is not known;`} one of: ${group.map((c) => c.name.slice(argv[0]!.length + 1)).join(", ")}`,
+    );
+  throw usageError(
+    `'${argv[0]}' is no command; one of: ${[...new Set(COMMANDS.map((c) => c.name.split(" ")[0]))].join(", ")}`,
+  );
+}
+
+function overview(): string {
+  const width = Math.max(...COMMANDS.map((c) => c.name.length)) + 2;
+  const rows = COMMANDS.map((c) => `  ${c.name.padEnd(width)}${c.summary}`);
+  return `netoffload ${VERSION}: network offloads that run the same program as the kernel\n\nusage: netoffload COMMAND [WORDS] [OPTIONS]\n\n${rows.join("\n")}\n\nnetoffload COMMAND --help tells more.\n`;
+}
+
+/** Every way a command can end badly, as a message and an exit code; never a stack trace alone. */
+function ending(error: unknown, out: TextOut, err: TextOut): number {
+  if (error instanceof ClosedPipe) return EXIT.ok;
+  try {
+    out.flush();
+    if (error instanceof CliError) {
+      err.line(`netoffload: ${error.message}`);
+      err.flush();
+      return error.exit;
+    }
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    err.line(
+      `netoffload: internal error, please report this line and the input: ${stack.replaceAll("\n", " | ")}`,
+    );
+    err.flush();
+  } catch (again) {
+    if (!(again instanceof ClosedPipe)) throw again;
+    return EXIT.ok;
+  }
+  return EXIT.internal;
+}

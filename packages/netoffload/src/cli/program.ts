@@ -1,0 +1,209 @@
+/** `netoffload program list|show|hash|build`: offload programs and their images. */
+import {
+  type CompiledProgram,
+  compileNpu,
+  decodeInsns,
+  decodeModule,
+  disassembleModule,
+  IR_KIND,
+  printInsn,
+  readImage,
+  TARGET,
+  writeImage,
+} from "@netoffload/cpr-ir";
+import { findProgram, type Program, shippedPrograms } from "../programs.ts";
+import type { Command, Context, Options } from "./command.ts";
+import { stringOption } from "./command.ts";
+import { EXIT, usageError } from "./exit.ts";
+import { readInput } from "./input.ts";
+import { OutputFile } from "./output.ts";
+
+/** Compile for the NPU or say why not. */
+export function compileForNpu(program: Program, accel: "units" | "loops"): CompiledProgram {
+  const compiled = compileNpu(program.ir, { functionNumber: program.functionNumber, accel });
+  if (!compiled.ok)
+    throw usageError(compiled.diagnostics.map((d) => `${program.name}: ${d.message}`).join("\n"));
+  return compiled.value;
+}
+
+/** One image of several programs. */
+export function buildBundle(
+  items: readonly { program: Program; target: string }[],
+  accel: "units" | "loops",
+): Uint8Array {
+  return writeImage({
+    programs: items.map(({ program, target }) => {
+      if (target === "wasm")
+        return { ...program, target: TARGET.wasm, irKind: IR_KIND.wasm, text: program.ir, resources: {} };
+      const compiled = compileForNpu(program, accel);
+      return {
+        ...program,
+        target: TARGET.npu,
+        irKind: IR_KIND.wasm,
+        text: compiled.text,
+        resources: compiled.resources,
+      };
+    }),
+  });
+}
+
+function list(context: Context): number {
+  for (const p of shippedPrograms()) {
+    if (context.json)
+      context.out.json({
+        name: p.name,
+        function: p.functionNumber,
+        hash: p.sha256,
+        sha1: p.sha1,
+        bytes: p.ir.length,
+      });
+    else context.out.line(`${p.name.padEnd(10)} ${p.sha256}  ${p.ir.length} bytes`);
+  }
+  return EXIT.ok;
+}
+
+function hash(context: Context, words: readonly string[]): number {
+  if (words.length === 0) throw usageError("program hash: which program? NAME, NAME@sha256:HEX or FILE.wasm");
+  for (const word of words) {
+    const p = findProgram(word);
+    if (context.json) context.out.json({ name: p.name, sha256: p.sha256, sha1: p.sha1 });
+    else context.out.line(`${p.sha256}  ${word}\nsha1:${p.sha1}  ${word}`);
+  }
+  return EXIT.ok;
+}
+
+function build(context: Context, words: readonly string[], options: Options): number {
+  const output = stringOption(options, "output");
+  if (words.length === 0 || output === undefined)
+    throw usageError("program build: ITEM... --target wasm|npu -o IMAGE");
+  const target = stringOption(options, "target") ?? "npu";
+  const items = words.map((word) => {
+    const [, item, own] = /^(.*?)(?::(wasm|npu|ebpf|tcam))?$/.exec(word)!;
+    const chosen = own ?? target;
+    if (chosen !== "wasm" && chosen !== "npu")
+      throw usageError(`target ${chosen}: wasm and npu are available`);
+    return { program: findProgram(item!), target: chosen };
+  });
+  const image = buildBundle(items, options["no-accel"] === true ? "loops" : "units");
+  const file = new OutputFile(output);
+  file.write(image);
+  file.commit();
+  if (context.json)
+    context.out.json({
+      file: output,
+      bytes: image.length,
+      programs: items.map((i) => ({ name: i.program.name, target: i.target, hash: i.program.sha256 })),
+    });
+  else if (!context.quiet)
+    context.out.line(
+      `${output}: ${image.length} bytes, ${items.map((i) => `${i.program.name}:${i.target}`).join(" ")}`,
+    );
+  return EXIT.ok;
+}
+
+function show(context: Context, words: readonly string[]): number {
+  if (words.length !== 1) throw usageError("program show: one IMAGE, NAME or FILE.wasm");
+  const bytes =
+    /\.wasm$/.test(words[0]!) || shippedPrograms().some((p) => p.name === words[0]!.split("@")[0])
+      ? null
+      : readInput(words[0]!);
+  if (bytes === null) {
+    const program = findProgram(words[0]!);
+    const compiled = compileForNpu(program, "units");
+    const decoded = decodeModule(program.ir);
+    const code = decoded.ok ? disassembleModule(decoded.value) : [];
+    if (context.json)
+      context.out.json({
+        name: program.name,
+        hash: program.sha256,
+        resources: compiled.resources,
+        functions: compiled.functions,
+        wasm: code,
+        npu: lines(compiled.text),
+      });
+    else {
+      context.out.line(
+        `${program.name}  ${program.sha256}\nnpu: ${Object.entries(compiled.resources)
+          .map(([k, v]) => `${k} ${v}`)
+          .join(", ")}`,
+      );
+      for (const f of compiled.functions)
+        context.out.line(`  ${f.name}: instructions ${f.start}..${f.end - 1}, spilled ${f.spills}`);
+      for (const l of [...code, "", ...lines(compiled.text)]) context.out.line(l);
+    }
+    return EXIT.ok;
+  }
+  const image = readImage(bytes);
+  if (!image.ok)
+    throw usageError(
+      `${words[0]}: ${image.diagnostics[0]!.message} (check ${image.diagnostics[0]!.check}, ${image.diagnostics[0]!.errno})`,
+    );
+  for (const p of image.value.programs) {
+    const target = Object.entries(TARGET).find(([, n]) => n === p.target)?.[0] ?? String(p.target);
+    const code = p.target === TARGET.wasm ? [] : lines(p.text);
+    if (context.json)
+      context.out.json({
+        name: p.name,
+        target,
+        abi: p.abi,
+        function: p.functionNumber,
+        hash: p.sha256,
+        sha1: p.sha1,
+        resources: p.resources,
+        code,
+      });
+    else {
+      context.out.line(
+        `${p.name}  target ${target}  abi ${p.abi}  function ${p.functionNumber}\n  ${p.sha256}\n  sha1:${p.sha1}`,
+      );
+      context.out.line(
+        `  ${Object.entries(p.resources)
+          .filter(([, v]) => v > 0)
+          .map(([k, v]) => `${k} ${v}`)
+          .join(", ")}`,
+      );
+      for (const l of code) context.out.line(`  ${l}`);
+    }
+  }
+  return EXIT.ok;
+}
+
+function lines(text: Uint8Array): string[] {
+  const insns = decodeInsns(text);
+  if (!insns.ok) return [insns.diagnostics[0]!.message];
+  let slot = 0;
+  return insns.value.map((i) => {
+    const line = `${String(slot).padStart(6)}: ${printInsn(i)}`;
+    slot += i.imm64 === undefined ? 1 : 2;
+    return line;
+  });
+}
+
+/** The commands. */
+export const programCommands: readonly Command[] = [
+  { name: "program list", summary: "the offload programs of this build", usage: "", options: {}, run: list },
+  {
+    name: "program hash",
+    summary: "SHA-256 (and SHA-1) of programs",
+    usage: "NAME[@sha256:HEX]|FILE.wasm...",
+    options: {},
+    run: hash,
+  },
+  {
+    name: "program build",
+    summary: "compile programs into one image",
+    usage: "ITEM[:TARGET]... --target wasm|npu -o IMAGE",
+    options: {
+      target: { type: "string", value: "TARGET", help: "wasm or npu (default)" },
+      "no-accel": { type: "boolean", help: "link plain loops instead of acceleration units" },
+    },
+    run: build,
+  },
+  {
+    name: "program show",
+    summary: "note, resources and disassembly of an image or program",
+    usage: "IMAGE|NAME|FILE.wasm",
+    options: {},
+    run: show,
+  },
+];

@@ -35,8 +35,18 @@ if (task === "start") {
   ]);
 } else if (task === "test") {
   const vitest = "node_modules/vitest/vitest.mjs";
+  const report = `${root}/.tmp/tests.json`;
   if (!existsSync(`${root}/${vitest}`)) throw new Error(`${vitest} is missing after the install`);
-  step("test", process.execPath, [vitest, "run", ...args]);
+  const { status } = spawnSync(
+    process.execPath,
+    [vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...args],
+    { cwd: root, stdio: "inherit", env },
+  );
+  const counts = JSON.parse(readFileSync(report, "utf8"));
+  process.stdout.write(
+    `\n${counts.numPassedTests} passed, ${counts.numFailedTests} failed, ${counts.numPendingTests} skipped\n`,
+  );
+  process.exit(status ?? 1);
 } else {
   process.stderr.write("usage: node scripts/bootstrap.mjs start|test [arguments]\n");
   process.exit(2);

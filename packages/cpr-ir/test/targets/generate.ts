@@ -153,9 +153,9 @@ export function randomProgram(seed: number, size = 60): WasmModule {
     const last = n === 0;
     const params: ValType[] = last
       ? [I32, I32, I32]
-      : Array.from({ length: r.below(5) + 1 }, () => r.pick([I32, I64]));
-    const result: ValType = last ? I32 : r.pick([I32, I64]);
-    const locals: ValType[] = Array.from({ length: r.below(14) + 2 }, () => r.pick([I32, I32, I64]));
+      : Array.from({ length: r.below(5) + 1 }, () => r.pick<ValType>([I32, I64]));
+    const result: ValType = last ? I32 : r.pick<ValType>([I32, I64]);
+    const locals: ValType[] = Array.from({ length: r.below(14) + 2 }, () => r.pick<ValType>([I32, I32, I64]));
     // the last two locals count loops
     locals.push(I32, I32, I32);
     const scope: Scope = {
@@ -231,7 +231,7 @@ function expression(s: Scope, type: ValType, depth: number): Instruction[] {
         ? [...expression(s, I64, depth - 1), op("i32.wrap_i64")]
         : [...expression(s, I32, depth - 1), op(r.pick(["i64.extend_i32_s", "i64.extend_i32_u"]))];
     case 5: {
-      const of = r.pick([I32, I64]);
+      const of = r.pick<ValType>([I32, I64]);
       const code = [
         ...expression(s, of, depth - 1),
         ...expression(s, of, depth - 1),
@@ -321,14 +321,14 @@ function statement(s: Scope, out: Instruction[]): void {
     case 0:
     case 1:
     case 2: {
-      const type = r.pick([I32, I64]);
+      const type = r.pick<ValType>([I32, I64]);
       const local = freeLocal(s, type);
       if (local >= 0) out.push(...expression(s, type, 3), op("local.set", local));
       return;
     }
     case 3:
     case 4: {
-      const type = r.pick([I32, I64]);
+      const type = r.pick<ValType>([I32, I64]);
       const stores =
         type === I32
           ? ["i32.store", "i32.store8", "i32.store16"]

@@ -1,5 +1,5 @@
-import type { Options } from 'tsup';
-import { base } from '../../tsup.base.ts';
+import type { Options } from "tsup";
+import { base } from "../../tsup.base.ts";
 
-const config: Options = base({ entry: ['src/index.ts'], platform: 'neutral' });
+const config: Options = base({ entry: ["src/index.ts"], platform: "neutral" });
 export default config;

@@ -1,4 +1,5 @@
 /** Private helpers, inlined into each package by the bundler. */
-export { bytesToHex, hexToBytes } from "./hex.ts";
-export { OffloadError } from "./errors.ts";
+
 export { base64ToBytes } from "./base64.ts";
+export { OffloadError } from "./errors.ts";
+export { bytesToHex, hexToBytes } from "./hex.ts";

@@ -4,6 +4,7 @@
  * ```text
  * arith → pseudo, ip-fast, update        sums of bytes in the library's memory, in the kernel's words
  * internet-checksum, update-checksum     plain bytes in, a number out
+ * check/                                 a packet in, each of its checksums and a verdict out
  * ```
  *
  * @packageDocumentation
@@ -26,6 +27,23 @@ export {
   type Sum16,
   type Wsum,
 } from "./arith.ts";
+export {
+  type CheckPacketOptions,
+  checkPacket,
+  type FixPacketOptions,
+  fixPacket,
+} from "./check/check-packet.ts";
+export {
+  type ChecksumLayer,
+  type ChecksumReason,
+  type ChecksumVerdict,
+  LAYERS,
+  REASONS,
+  STOPS,
+  VERDICTS,
+  type WalkStop,
+} from "./check/codes.ts";
+export { type CheckedLayer, PacketChecker, type PacketCheckerOptions } from "./check/packet-checker.ts";
 export { internetChecksum } from "./internet-checksum.ts";
 export { ipComputeCsum, ipFastCsum } from "./ip-fast.ts";
 // offload programs and skb helpers

@@ -12,6 +12,7 @@ export { SK_BUFF, SKB_SHARED_INFO } from "./layout/sk-buff.ts";
 export type { Field, FieldType, Layout } from "./layout/types.ts";
 export {
   type Accel1,
+  accel1Module,
   accel1ScalarModule,
   Memory,
   type MemoryOptions,

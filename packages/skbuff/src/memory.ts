@@ -144,14 +144,17 @@ export class Memory {
   }
 }
 
+/** The compiled accel1 module, by SIMD where the engine has it: for memories that others own. Call its `init`. */
+export function accel1Module(forceScalar = false): WebAssembly.Module {
+  if (!forceScalar && simdSupported()) return simd!;
+  scalar ??= new WebAssembly.Module(base64ToBytes(ACCEL1_SCALAR_WASM));
+  return scalar;
+}
+
 function accel1(env: Record<string, Record<string, unknown>>, forceScalar: boolean): Accel1 {
-  let module: WebAssembly.Module | null | undefined;
-  if (!forceScalar && simdSupported()) module = simd;
-  if (!module) {
-    scalar ??= new WebAssembly.Module(base64ToBytes(ACCEL1_SCALAR_WASM));
-    module = scalar;
-  }
-  const exports = new WebAssembly.Instance(module, env).exports as unknown as Accel1 & { init(): void };
+  const exports = new WebAssembly.Instance(accel1Module(forceScalar), env).exports as unknown as Accel1 & {
+    init(): void;
+  };
   exports.init();
   return exports;
 }

@@ -54,6 +54,13 @@ export {
   csumTcpudpMagic,
   csumTcpudpNofold,
 } from "./pseudo.ts";
+export { type HostPrograms, hostPrograms } from "./skb/host-programs.ts";
+export {
+  type LegacyCsumCaps,
+  type LegacyReason,
+  type LegacyVerdict,
+  skbCsumHwoffloadLegacyCheck,
+} from "./skb/legacy-check.ts";
 export {
   csumDiff16,
   csumReplace,

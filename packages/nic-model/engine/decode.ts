@@ -211,7 +211,7 @@ export function decodeProgram(slot: u32, fn: u32, bytes: u32, used: u32): i32 {
     if (load<u8>(TEXT + <usize>i * 8) == 0x18) i++;
   }
   const last = load<u8>(code + <usize>(slots - 1) * 16);
-  if (last != EXIT && last != JA) return refuse(slots - 1, E_END);
+  if (last != EXIT && last != JA && last != TRAP) return refuse(slots - 1, E_END);
   const entry = PROGRAMS + (<usize>slot * 16 + <usize>fn) * 8;
   store<u32>(entry, <u32>code);
   store<u32>(entry, slots, 4);

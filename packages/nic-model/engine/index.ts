@@ -1,5 +1,5 @@
 // The NPU of the NIC model: decoder, cores, units, counters, in one module over one memory of its own.
-import { BATCH, CONFIG, COUNTERS, PROGRAMS, REGISTERS, TEXT, WINDOW } from "./layout";
+import { BATCH, CONFIG, COUNTERS, MAX_BATCH, PROGRAMS, REGISTERS, TEXT, WINDOW } from "./layout";
 import { decodeProgram } from "./decode";
 import { runProgram } from "./execute";
 
@@ -9,6 +9,7 @@ export function textBase(): usize { return TEXT; }
 export function batchBase(): usize { return BATCH; }
 export function countersBase(): usize { return COUNTERS; }
 export function configBase(): usize { return CONFIG; }
+export function maxBatch(): u32 { return MAX_BATCH; }
 
 /** @param memoryLimit - bytes of the window. @param budget - instructions of a packet */
 export function init(memoryLimit: u32, budget: u32): void {
@@ -33,9 +34,14 @@ export function has(slot: u32, fn: u32): bool {
   return load<u32>(PROGRAMS + (<usize>slot * 16 + <usize>fn) * 8) != 0;
 }
 
+/** Nothing of the packet before may be left in a register that a program forgot to set. */
+function clearRegisters(): void {
+  for (let r: usize = 0; r < 10; r++) store<u64>(REGISTERS + r * 8, 0);
+}
+
 /** Run once. @returns the trap code; the result is in {@link result} */
 export function run(slot: u32, fn: u32, a: u32, b: u32, c: u32, d: u32, e: u32): u32 {
-  store<u64>(REGISTERS, 0);
+  clearRegisters();
   store<u64>(REGISTERS, a, 8);
   store<u64>(REGISTERS, b, 16);
   store<u64>(REGISTERS, c, 24);
@@ -53,7 +59,7 @@ export function result(): i32 { return load<i32>(REGISTERS); }
  */
 export function run_batch(slot: u32, fn: u32, addresses: usize, n: u32, results: usize): void {
   for (let i: u32 = 0; i < n; i++) {
-    store<u64>(REGISTERS, 0);
+    clearRegisters();
     store<u64>(REGISTERS, <u64>load<u32>(addresses + <usize>i * 4), 8);
     const trap = runProgram(slot, fn);
     const out = results + <usize>i * 12;

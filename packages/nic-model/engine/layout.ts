@@ -16,8 +16,6 @@ export const STACKS: usize = 0x800;
 export const STACK_BYTES: usize = 512;
 /** Programs: two slots of 16 functions of {first u32, instructions u32}. */
 export const PROGRAMS: usize = 0x1800;
-/** Arguments and results of batches. */
-export const BATCH: usize = 0x2000;
 /** Decoded code: 16 bytes for each 8-byte slot; two bundles. */
 export const CODE: usize = 0x2_0000;
 /** 8-byte slots of a bundle, all its programs. */
@@ -25,8 +23,12 @@ export const MAX_SLOTS: u32 = 32768;
 export const BUNDLE_BYTES: usize = 16 * 32768;
 /** Code as it arrives, before it is decoded. */
 export const TEXT: usize = 0x12_0000;
+/** Packets of one batch. */
+export const MAX_BATCH: u32 = 4096;
+/** Addresses and results of a batch: 4 and 12 bytes a packet, so 64 KiB. */
+export const BATCH: usize = 0x16_0000;
 /** First byte of the device memory that programs see. */
-export const WINDOW: usize = 0x16_0000;
+export const WINDOW: usize = 0x17_0000;
 
 // @ts-ignore: decorator
 @inline

@@ -7,5 +7,34 @@
  *
  * @packageDocumentation
  */
+export {
+  COMPLETION,
+  COMPLETION_SIZE,
+  type Completion,
+  CSUM_MODE,
+  decodeCompletion,
+  decodeTx,
+  encodeCompletion,
+  encodeTx,
+  MAX_BUFFERS,
+  newCompletion,
+  newTxDescriptor,
+  TX_DESCRIPTOR_SIZE,
+  type TxDescriptor,
+} from "./descriptor.ts";
+export { NicDevice, type NicDeviceOptions, type WireSink } from "./device.ts";
+export { DESCRIPTOR_FIELDS, DeviceMemory } from "./device-memory.ts";
+export { type DriverCounters, NicDriver, XMIT } from "./driver.ts";
 export { NicError, type NicErrorCode } from "./errors.ts";
+export { insertFixed, type Parsed, parseFixed, verifyFixed } from "./fixed-function.ts";
+export { knownAnswerTest } from "./known-answers.ts";
 export { Npu, type NpuCounters, type NpuOptions, type NpuRefusal, type NpuRun } from "./npu.ts";
+export {
+  ideal,
+  PROFILES,
+  type Profile,
+  type ProfileResult,
+  readProfile,
+  v4v6Basic,
+} from "./profiles/profile.ts";
+export { Ring } from "./ring.ts";

@@ -50,6 +50,7 @@ interface Engine {
   batchBase(): number;
   countersBase(): number;
   configBase(): number;
+  maxBatch(): number;
   init(limit: number, budget: number): void;
   load_program(slot: number, fn: number, bytes: number, used: number): number;
   clear(slot: number): void;
@@ -88,6 +89,8 @@ const TRAP_NAMES: readonly TrapName[] = [
   "UNREACHABLE",
   "BUDGET",
 ];
+/** Numbers of engine/layout.ts that are needed before the engine can be asked; checked once it runs. */
+const WINDOW_BASE = 0x17_0000;
 const MAX_BATCH = 4096;
 const MAX_SLOTS = 32768;
 
@@ -117,8 +120,7 @@ export class Npu {
         { memoryBytes },
       );
     compiled ??= new WebAssembly.Module(base64ToBytes(ENGINE_WASM));
-    // the window begins at a fixed address; ask a throw-away question rather than repeat the number here
-    const pages = 0x16_0000 / 65536 + memoryBytes / 65536;
+    const pages = (WINDOW_BASE + memoryBytes) / 65536;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const env = { env: { memory } };
     const units = new WebAssembly.Instance(accel1Module(options.scalar === true), env).exports as {
@@ -130,7 +132,8 @@ export class Npu {
       accel1: units as unknown as Record<string, unknown>,
     }).exports as unknown as Engine;
     const base = this.#engine.windowBase();
-    if (base !== 0x16_0000) throw new NicError("EINVAL", `engine window at ${base}`, { base });
+    if (base !== WINDOW_BASE || this.#engine.maxBatch() !== MAX_BATCH)
+      throw new NicError("EINVAL", `engine window at ${base}`, { base });
     this.memoryBytes = memoryBytes;
     this.#all = new Uint8Array(memory.buffer);
     this.#memory = new DataView(memory.buffer);

@@ -1,0 +1,376 @@
+/**
+ * The device: rings on one side, the wire on the other. A programmable one builds, in its own memory, an skb whose
+ * fields come from the descriptor and whose bytes came by DMA, and runs its program on it; a fixed-function one
+ * does what its profile says. Results leave by completions only.
+ */
+
+import { decodeModule, initialData } from "@netoffload/cpr-ir";
+import type { Bundle, BundleProgram } from "@netoffload/devlink";
+import type { Memory } from "@netoffload/skbuff";
+import {
+  COMPLETION,
+  type Completion,
+  CSUM_MODE,
+  decodeTx,
+  newTxDescriptor,
+  TX_DESCRIPTOR_SIZE,
+} from "./descriptor.ts";
+import { DeviceMemory } from "./device-memory.ts";
+import { insertFixed, type Parsed, verifyFixed } from "./fixed-function.ts";
+import { Npu } from "./npu.ts";
+import type { Profile } from "./profiles/profile.ts";
+import { Ring } from "./ring.ts";
+
+/** Static regions of the two checksum functions (ABI 1). */
+const TX_CSUM = 1;
+const RX_CSUM = 2;
+const CHECKSUM_UNNECESSARY = 1;
+const CHECKSUM_COMPLETE = 2;
+
+/** How a device is made. */
+export interface NicDeviceOptions {
+  /** Fill what no descriptor says with 0xa5, so that a program that reads it shows. */
+  readonly poison?: boolean;
+  /** Bytes of device memory; default 16 MiB. */
+  readonly memoryBytes?: number;
+  /** Entries of the transmit ring, a power of two; default 512. */
+  readonly ringEntries?: number;
+  /** Use scalar acceleration units. */
+  readonly scalar?: boolean;
+  /** A unit that answers wrongly, by name: what the known-answer test is for. */
+  readonly brokenUnit?: string;
+}
+
+/** Called for each frame that leaves; the bytes are the device's and change with the next batch. */
+export type WireSink = (frame: Uint8Array, completion: Completion) => void;
+
+/** Programs of one bundle slot. */
+interface Slot {
+  programs: readonly BundleProgram[];
+  generation: number;
+}
+
+/** A device with a profile. */
+export class NicDevice {
+  readonly profile: Profile;
+  readonly txRing: Ring;
+  /** Null on a fixed-function device. */
+  readonly npu: Npu | null;
+  readonly brokenUnit: string | null;
+  readonly #host: Memory;
+  readonly #memory: DeviceMemory | null;
+  readonly #slots: [Slot, Slot] = [
+    { programs: [], generation: 0 },
+    { programs: [], generation: 0 },
+  ];
+  #active: 0 | 1 = 0;
+  #generation = 0;
+  readonly #enabled: Map<number, number> = new Map();
+  readonly #descriptor = newTxDescriptor();
+  readonly #completion: Completion = {
+    status: 0,
+    code: 0,
+    ipSummed: 0,
+    csumLevel: 0,
+    csum: 0,
+    generation: 0,
+    length: 0,
+    cookie: 0,
+  };
+  readonly #parsed: Parsed = { l3: 0, l4: 0, l3Offset: 0, l4Offset: 0, end: 0 };
+  readonly #addresses: Uint32Array = new Uint32Array(Npu.maxBatch);
+  readonly #skbs: Uint32Array = new Uint32Array(Npu.maxBatch);
+  readonly #modes: Uint8Array = new Uint8Array(Npu.maxBatch);
+  readonly #returns: Int32Array = new Int32Array(Npu.maxBatch);
+  readonly #traps: Int32Array = new Int32Array(Npu.maxBatch);
+  readonly #askedIndex: Uint32Array = new Uint32Array(Npu.maxBatch);
+  readonly #lengths: Uint32Array = new Uint32Array(Npu.maxBatch);
+  readonly #cookies: Uint32Array = new Uint32Array(Npu.maxBatch);
+  readonly #fragmented: Uint8Array = new Uint8Array(Npu.maxBatch);
+
+  /** @param host - the memory the driver's buffers lie in: what the device can reach by DMA */
+  constructor(profile: Profile, host: Memory, options: NicDeviceOptions = {}) {
+    this.profile = profile;
+    this.#host = host;
+    this.brokenUnit = options.brokenUnit ?? null;
+    this.txRing = new Ring(options.ringEntries ?? 512, TX_DESCRIPTOR_SIZE);
+    if (profile.program === null) {
+      this.npu = null;
+      this.#memory = null;
+    } else {
+      this.npu = Npu.create({
+        budget: profile.program.instructionsPerPacket,
+        ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
+        ...(options.scalar === undefined ? {} : { scalar: options.scalar }),
+      });
+      this.#memory = new DeviceMemory(this.npu, options.poison === true);
+    }
+  }
+
+  /** Generation of the active bundle; 0: none was ever loaded. */
+  get generation(): number {
+    return this.#slots[this.#active].generation;
+  }
+
+  /** Programs of the active bundle. */
+  get programs(): readonly BundleProgram[] {
+    return this.#slots[this.#active].programs;
+  }
+
+  /** The active bundle slot. */
+  get activeSlot(): 0 | 1 {
+    return this.#active;
+  }
+
+  /** Load a bundle into the staging slot. @returns null, or why a program was refused; the active slot stays as it is */
+  stage(bundle: Bundle): string | null {
+    const npu = this.npu;
+    if (npu === null) return "device is not programmable";
+    const staging = this.#active === 0 ? 1 : 0;
+    npu.clear(staging);
+    for (const p of bundle.programs) {
+      const loaded = npu.load(staging, p.functionNumber, p.text);
+      if (!loaded.ok) {
+        npu.clear(staging);
+        return `${p.name}: ${loaded.message}`;
+      }
+    }
+    this.#slots[staging] = { programs: bundle.programs, generation: 0 };
+    return null;
+  }
+
+  /** Throw the staging slot away. */
+  discard(): void {
+    const staging = this.#active === 0 ? 1 : 0;
+    this.npu?.clear(staging);
+    this.#slots[staging] = { programs: [], generation: 0 };
+  }
+
+  /** Flip the slots at a packet boundary; every function is off until it is enabled again. @returns the generation */
+  activate(): number {
+    this.#enabled.clear();
+    this.#active = this.#active === 0 ? 1 : 0;
+    const slot = this.#slots[this.#active];
+    slot.generation = ++this.#generation;
+    for (const p of slot.programs) this.#initialise(p);
+    return slot.generation;
+  }
+
+  /** Flip back. */
+  rollback(): void {
+    this.#enabled.clear();
+    this.#active = this.#active === 0 ? 1 : 0;
+    for (const p of this.programs) this.#initialise(p);
+  }
+
+  /** Data segments and globals of a program, out of its embedded IR. */
+  #initialise(p: BundleProgram): void {
+    const decoded = decodeModule(p.ir);
+    if (!decoded.ok || this.npu === null) return;
+    for (const d of initialData(decoded.value, p.functionNumber)) this.npu.bytes.set(d.bytes, d.address);
+  }
+
+  /** Turn a function on or off. */
+  enable(functionNumber: number, on: boolean): void {
+    if (on) this.#enabled.set(functionNumber, this.generation);
+    else this.#enabled.delete(functionNumber);
+  }
+
+  /** Is the function on, with the active bundle? */
+  isEnabled(functionNumber: number): boolean {
+    return this.#enabled.get(functionNumber) === this.generation && this.generation > 0;
+  }
+
+  /** Send everything that waits in the transmit ring. @returns packets that were taken from the ring */
+  transmit(wire: WireSink): number {
+    return this.profile.program === null ? this.#transmitFixed(wire) : this.#transmitPrograms(wire);
+  }
+
+  #transmitFixed(wire: WireSink): number {
+    const d = this.#descriptor;
+    let n = 0;
+    for (let at = this.txRing.consume(); at >= 0; at = this.txRing.consume()) {
+      const sound = decodeTx(this.txRing.view, at, d);
+      this.txRing.release();
+      n++;
+      const c = this.#complete(d.cookie, 0, d.length);
+      if (!sound) {
+        c.status = COMPLETION.refused;
+        wire(new Uint8Array(0), c);
+        continue;
+      }
+      const frame = new Uint8Array(d.length);
+      for (let i = 0, to = 0; i < d.buffers; to += d.size[i++]!)
+        frame.set(this.#host.bytes.subarray(d.address[i]!, d.address[i]! + d.size[i]!), to);
+      if (d.csumMode === CSUM_MODE.typed && !insertFixed(frame, d.csumStart, d.l4, this.profile))
+        c.status = COMPLETION.refused;
+      wire(frame, c);
+    }
+    return n;
+  }
+
+  #transmitPrograms(wire: WireSink): number {
+    let total = 0;
+    while (this.txRing.pending > 0) {
+      const n = this.#fetch();
+      if (n === 0) break;
+      const asked = this.#asked(n);
+      this.#run(TX_CSUM, asked, (i, ret, trap) => {
+        this.#returns[this.#askedIndex[i]!] = ret;
+        this.#traps[this.#askedIndex[i]!] = trap;
+      });
+      for (let i = 0; i < n; i++) {
+        const c = this.#complete(this.#cookies[i]!, this.generation, this.#lengths[i]!);
+        this.#outcome(c, this.#returns[i]!, this.#traps[i]!);
+        wire(this.#frameOf(this.#skbs[i]!, this.#lengths[i]!, this.#fragmented[i]!), c);
+      }
+      total += n;
+    }
+    return total;
+  }
+
+  /** Line up the packets that ask for the program; the others pass as they are. */
+  #asked(n: number): number {
+    let asked = 0;
+    for (let i = 0; i < n; i++) {
+      this.#returns[i] = 0;
+      this.#traps[i] = 0;
+      if (this.#modes[i] !== CSUM_MODE.generic) continue;
+      this.#addresses[asked] = this.#skbs[i]!;
+      this.#askedIndex[asked++] = i;
+    }
+    return asked;
+  }
+
+  /** DMA as many packets as fit into device memory and build their skbs. */
+  #fetch(): number {
+    const memory = this.#memory!;
+    const d = this.#descriptor;
+    memory.reset();
+    let n = 0;
+    for (let at = this.txRing.consume(); at >= 0 && n < Npu.maxBatch; at = this.txRing.consume()) {
+      const sound = decodeTx(this.txRing.view, at, d);
+      if (!memory.fits(d.length) && n > 0) break;
+      this.txRing.release();
+      if (!sound || !memory.fits(d.length)) continue;
+      const linear = d.size[0]!;
+      const from = d.address[0]!;
+      const head = memory.take(linear + 240, from & 15);
+      memory.npu.bytes.set(this.#host.bytes.subarray(from, from + linear), head);
+      const skb = memory.skb(head, linear, head, linear);
+      for (let i = 1; i < d.buffers; i++) {
+        const to = memory.take(d.size[i]!, d.address[i]! & 15);
+        memory.npu.bytes.set(this.#host.bytes.subarray(d.address[i]!, d.address[i]! + d.size[i]!), to);
+        memory.frag(skb, to, d.size[i]!);
+      }
+      if (d.csumMode === CSUM_MODE.generic) memory.partial(skb, d.csumStart, d.csumOffset);
+      this.#skbs[n] = skb;
+      this.#modes[n] = d.csumMode;
+      this.#lengths[n] = d.length;
+      this.#cookies[n] = d.cookie;
+      this.#fragmented[n] = d.buffers > 1 ? 1 : 0;
+      n++;
+    }
+    return n;
+  }
+
+  #run(fn: number, n: number, each: (i: number, ret: number, trap: number) => void): void {
+    const npu = this.npu!;
+    if (!this.isEnabled(fn) || !npu.has(this.#active, fn)) {
+      for (let i = 0; i < n; i++) each(i, 0, -1);
+      return;
+    }
+    const results = npu.runBatch(this.#active, fn, this.#addresses, n);
+    for (let i = 0; i < n; i++) each(i, results[3 * i]!, results[3 * i + 1]!);
+  }
+
+  /** The packet's bytes in device memory: in place when linear. */
+  #frameOf(skb: number, length: number, fragmented: number): Uint8Array {
+    const memory = this.#memory!;
+    const data = memory.dataOf(skb);
+    if (fragmented === 0) return this.npu!.bytes.subarray(data, data + length);
+    return memory.gather(skb, length);
+  }
+
+  #complete(cookie: number, generation: number, length: number): Completion {
+    const c = this.#completion;
+    c.status = COMPLETION.ok;
+    c.code = 0;
+    c.ipSummed = 0;
+    c.csumLevel = 0;
+    c.csum = 0;
+    c.generation = generation;
+    c.length = length;
+    c.cookie = cookie;
+    return c;
+  }
+
+  #outcome(c: Completion, ret: number, trap: number): void {
+    if (trap < 0) c.status = COMPLETION.refused;
+    else if (trap > 0) {
+      c.status = COMPLETION.trap;
+      c.code = trap;
+    } else if (ret < 0) {
+      c.status = COMPLETION.errno;
+      c.code = ret;
+    }
+  }
+
+  /**
+   * Let frames arrive from the wire.
+   * @param frames - `n` frames, their link-layer headers `l2Length` bytes long
+   * @param deliver - called for each in order; the completion is one object, filled again
+   */
+  receive(
+    frames: readonly Uint8Array[],
+    n: number,
+    l2Length: number,
+    deliver: (i: number, completion: Completion) => void,
+  ): void {
+    if (this.profile.program === null) {
+      for (let i = 0; i < n; i++) {
+        const frame = frames[i]!;
+        const c = this.#complete(i, 0, frame.length);
+        if (
+          this.profile.rx.csum.report === "unnecessary" &&
+          verifyFixed(frame, l2Length, this.profile, this.#parsed)
+        )
+          c.ipSummed = CHECKSUM_UNNECESSARY;
+        deliver(i, c);
+      }
+      return;
+    }
+    const memory = this.#memory!;
+    for (let from = 0; from < n; ) {
+      memory.reset();
+      let count = 0;
+      for (; from + count < n && count < Npu.maxBatch; count++) {
+        const frame = frames[from + count]!;
+        if (!memory.fits(frame.length)) break;
+        const head = memory.take(frame.length + 240, frame.byteOffset & 15);
+        memory.npu.bytes.set(frame, head);
+        const l2 = Math.min(l2Length, frame.length);
+        this.#addresses[count] = memory.skb(head, frame.length, head + l2, frame.length - l2);
+        this.#lengths[count] = frame.length;
+      }
+      if (count === 0) {
+        // a frame larger than the device's memory cannot be received at all
+        const c = this.#complete(from, this.generation, frames[from]!.length);
+        c.status = COMPLETION.refused;
+        deliver(from++, c);
+        continue;
+      }
+      const first = from;
+      this.#run(RX_CSUM, count, (i, ret, trap) => {
+        const c = this.#complete(first + i, this.generation, this.#lengths[i]!);
+        this.#outcome(c, ret, trap);
+        if (c.status === COMPLETION.ok && memory.ipSummedOf(this.#addresses[i]!) === CHECKSUM_COMPLETE) {
+          c.ipSummed = CHECKSUM_COMPLETE;
+          c.csum = memory.csumOf(this.#addresses[i]!);
+        }
+        deliver(first + i, c);
+      });
+      from += count;
+    }
+  }
+}

@@ -9,6 +9,7 @@
  * @packageDocumentation
  */
 export { type Diagnostic, fail, ok, orThrow, type Result } from "./diagnostics.ts";
+export { CprIrError, type CprIrErrorCode } from "./errors.ts";
 export { hashProgram, type ProgramHash, sha256Bytes } from "./hash/digest.ts";
 export {
   decodeProgramNote,
@@ -52,15 +53,34 @@ export {
   type NpuOptions,
 } from "./targets/npu/compile.ts";
 export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";
-export { decodeModule } from "./wasm/decode.ts";
+export { decodeModule, MAX_MODULE_BYTES } from "./wasm/decode.ts";
 export { disassembleModule, printInstruction } from "./wasm/disasm.ts";
 export { ByteWriter, encodeModule } from "./wasm/encode.ts";
+export { linkModules } from "./wasm/link.ts";
 export { type Immediate, OP, OPCODES, type Opcode } from "./wasm/opcode.ts";
-export { ACCEL1, type Accel1Name, checkProfile, MAX_PARAMS, type ProfileOptions } from "./wasm/profile.ts";
+export {
+  ACCEL1,
+  type Accel1Name,
+  checkProfile,
+  functionNumberOf,
+  INITIAL_PAGES,
+  MAX_PARAMS,
+  type ProfileOptions,
+} from "./wasm/profile.ts";
+export {
+  HOST_RESULT_WORDS,
+  type HostAccel,
+  HostProgram,
+  type HostRun,
+  type InstantiateOptions,
+  instantiateProgram,
+  trapOf,
+} from "./wasm/run.ts";
 export {
   type BlockType,
   type DataSegment,
   type FuncType,
+  functionLabel,
   I32,
   I64,
   type ImportedFunction,

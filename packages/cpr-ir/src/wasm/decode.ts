@@ -1,15 +1,17 @@
 /** Untrusted bytes to a module, validated as WebAssembly; outside the profile is refused by name and offset. */
-import { type Diagnostic, ok, type Result } from "../diagnostics.ts";
+import { type Diagnostic, fail, ok, type Result } from "../diagnostics.ts";
 import { nameOfRefused, OPCODES } from "./opcode.ts";
 import { MalformedModule, Reader } from "./reader.ts";
 import {
   type BlockType,
   type DataSegment,
   type FuncType,
+  functionLabel,
   I32,
   I64,
   type ImportedFunction,
   type Instruction,
+  printable,
   type ValType,
   type WasmExport,
   type WasmFunction,
@@ -18,7 +20,15 @@ import {
 } from "./types.ts";
 import { validateModule } from "./validate.ts";
 
+/** Largest module that is read, bytes: decoding needs some 60 bytes of memory for each. */
+export const MAX_MODULE_BYTES: number = 1 << 20;
+/** Most locals of one function, parameters not counted; engines have the same limit. */
 const MAX_LOCALS = 50_000;
+/** Most locals of all functions: a group of locals is three bytes, whatever its count. */
+const MAX_ALL_LOCALS = 1_000_000;
+/** Most parameters of a function; the JavaScript interface of WebAssembly has the same limit. */
+const MAX_PARAMS = 1000;
+
 const SECTION_NAMES = [
   "custom",
   "type",
@@ -33,9 +43,10 @@ const SECTION_NAMES = [
   "code",
   "data",
   "data count",
+  "tag",
 ];
 /** Position of each section id in the required order. */
-const ORDER = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 10];
+const ORDER = [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 11, 6];
 
 /** Module under construction. */
 interface Draft {
@@ -46,13 +57,26 @@ interface Draft {
   functions: WasmFunction[];
   globals: WasmGlobal[];
   exports: WasmExport[];
+  exported: Set<string>;
   data: DataSegment[];
   dataCount: number | null;
   names: Map<number, string>;
+  locals: number;
+  /** Function whose body is being read. */
+  current: number | null;
 }
 
-/** Decode and validate. Never throws, never allocates beyond a small multiple of the input. */
+/**
+ * Decode and validate. Never throws, and never allocates beyond a small multiple of the input.
+ *
+ * Codes of the diagnostics: `magic`, `truncated`, `leb128`, `utf8`, `section`, `index`, `align`, `type`, `memory`,
+ * `global`, `export`, `code`, `validation`: no WebAssembly engine takes these bytes. `profile`: WebAssembly perhaps,
+ * but not an offload program. `limit`: more than {@link MAX_MODULE_BYTES}, or more locals or parameters than engines
+ * take. Offsets count from the first byte; function indices are those of the index space, imports first.
+ */
 export function decodeModule(bytes: Uint8Array): Result<WasmModule> {
+  if (bytes.length > MAX_MODULE_BYTES)
+    return fail("limit", `${bytes.length} bytes: a module has at most ${MAX_MODULE_BYTES}`, { offset: 0 });
   const draft: Draft = {
     types: [],
     imports: [],
@@ -61,31 +85,33 @@ export function decodeModule(bytes: Uint8Array): Result<WasmModule> {
     functions: [],
     globals: [],
     exports: [],
+    exported: new Set(),
     data: [],
     dataCount: null,
-    names: new Map(),
+    names: readNames(bytes),
+    locals: 0,
+    current: null,
   };
   try {
     readModule(new Reader(bytes), draft);
   } catch (error) {
-    if (error instanceof MalformedModule)
-      return { ok: false, diagnostics: [diagnostic(error, draft, bytes)] };
-    throw error;
+    if (!(error instanceof MalformedModule)) throw error;
+    return { ok: false, diagnostics: [diagnostic(error, draft)] };
   }
-  const { declared: _declared, dataCount: _count, ...module } = draft;
+  const { types, imports, memory, functions, globals, exports, data, names } = draft;
+  const module: WasmModule = { types, imports, memory, functions, globals, exports, data, names };
   const faults = validateModule(module);
   return faults.length > 0 ? { ok: false, diagnostics: faults } : ok(module);
 }
 
-function diagnostic(error: MalformedModule, draft: Draft, bytes: Uint8Array): Diagnostic {
-  const inCode = draft.declared.length > 0 && error.code === "profile";
-  const index = draft.imports.length + draft.functions.length;
-  const where = inCode ? `function ${draft.names.get(index) ?? index}, ` : "";
+function diagnostic(error: MalformedModule, draft: Draft): Diagnostic {
+  const index = draft.current;
+  const where = index === null ? "" : `${functionLabel(draft, index)}, `;
   return {
     code: error.code,
-    message: `${where}byte ${error.offset} of ${bytes.length}: ${error.message}`,
+    message: `${where}byte ${error.offset}: ${error.message}`,
     offset: error.offset,
-    ...(inCode ? { function: index } : {}),
+    ...(index === null ? {} : { function: index }),
   };
 }
 
@@ -97,19 +123,22 @@ function readModule(r: Reader, d: Draft): void {
   while (!r.done) {
     const at = r.at;
     const id = r.u8();
-    const size = r.u32();
+    const body = r.sized();
     if (id >= ORDER.length) throw new MalformedModule("section", `section id ${id} is unknown`, at);
-    const body = new Reader(r.bytes, r.at, r.at + r.take(size).length);
-    if (id !== 0) {
-      if (ORDER[id]! <= last)
-        throw new MalformedModule("section", `${SECTION_NAMES[id]} section is repeated or out of order`, at);
-      last = ORDER[id]!;
+    const name = SECTION_NAMES[id]!;
+    if (id === 0) {
+      // only the section's own name must be sound
+      body.name();
+      continue;
     }
+    if (ORDER[id]! <= last)
+      throw new MalformedModule("section", `${name} section is repeated or out of order`, at);
+    last = ORDER[id]!;
     readSection(id, body, d, at);
-    if (id !== 0 && !body.done)
+    if (!body.done)
       throw new MalformedModule(
         "section",
-        `${SECTION_NAMES[id]} section has ${body.end - body.at} bytes too many`,
+        `${name} section has ${body.end - body.at} bytes too many`,
         body.at,
       );
   }
@@ -129,9 +158,6 @@ function readModule(r: Reader, d: Draft): void {
 
 function readSection(id: number, r: Reader, d: Draft, at: number): void {
   switch (id) {
-    case 0:
-      readCustom(r, d);
-      return;
     case 1:
       for (let n = r.count("types"); n > 0; n--) d.types.push(funcType(r));
       return;
@@ -151,7 +177,7 @@ function readSection(id: number, r: Reader, d: Draft, at: number): void {
       readCode(r, d);
       return;
     case 11:
-      for (let n = r.count("segments"); n > 0; n--) d.data.push(segment(r));
+      for (let n = r.count("segments"); n > 0; n--) d.data.push(segment(r, d));
       return;
     case 12:
       d.dataCount = r.u32();
@@ -165,20 +191,25 @@ function readSection(id: number, r: Reader, d: Draft, at: number): void {
   }
 }
 
-/** Function names for messages; a damaged custom section is no fault of the module. */
-function readCustom(r: Reader, d: Draft): void {
+/** Function names for messages, read first so that every message has them; damage in them is no fault. */
+function readNames(bytes: Uint8Array): Map<number, string> {
+  const names = new Map<number, string>();
   try {
-    if (r.name() !== "name") return;
+    const r = new Reader(bytes, Math.min(8, bytes.length));
     while (!r.done) {
-      const kind = r.u8();
-      const end = r.at + r.u32();
-      const sub = new Reader(r.bytes, r.at, Math.min(end, r.end));
-      if (kind === 1) for (let n = sub.count("names"); n > 0; n--) d.names.set(sub.u32(), sub.name());
-      r.at = Math.min(end, r.end);
+      const id = r.u8();
+      const body = r.sized();
+      if (id !== 0 || body.name() !== "name") continue;
+      while (!body.done) {
+        const kind = body.u8();
+        const sub = body.sized();
+        if (kind === 1) for (let n = sub.count("names"); n > 0; n--) names.set(sub.u32(), sub.name());
+      }
     }
   } catch (error) {
     if (!(error instanceof MalformedModule)) throw error;
   }
+  return names;
 }
 
 function valType(r: Reader): ValType {
@@ -201,9 +232,18 @@ function valType(r: Reader): ValType {
 
 function funcType(r: Reader): FuncType {
   const at = r.at;
-  if (r.u8() !== 0x60) throw new MalformedModule("type", "a function type begins with 0x60", at);
+  const form = r.u8();
+  if (form !== 0x60)
+    throw new MalformedModule(
+      "profile",
+      `type form 0x${form.toString(16)} is outside the profile (functions, 0x60)`,
+      at,
+    );
+  const count = r.count("parameters");
+  if (count > MAX_PARAMS)
+    throw new MalformedModule("limit", `${count} parameters: at most ${MAX_PARAMS}`, at);
   const params: ValType[] = [];
-  for (let n = r.count("parameters"); n > 0; n--) params.push(valType(r));
+  for (let n = count; n > 0; n--) params.push(valType(r));
   const results: ValType[] = [];
   for (let n = r.count("results"); n > 0; n--) results.push(valType(r));
   if (results.length > 1)
@@ -223,10 +263,11 @@ function readImport(r: Reader, d: Draft): void {
   const module = r.name();
   const name = r.name();
   const kind = r.u8();
+  const full = `${printable(module)}.${printable(name)}`;
   if (kind === 0) d.imports.push({ module, name, type: typeIndex(r, d) });
   else if (kind === 2) {
     if (module !== "env" || name !== "memory")
-      throw new MalformedModule("profile", `memory import ${module}.${name}: only env.memory is allowed`, at);
+      throw new MalformedModule("profile", `memory import ${full}: only env.memory is allowed`, at);
     if (d.memory !== null) throw new MalformedModule("profile", "more than one memory", at);
     const flags = r.u8();
     if (flags > 1)
@@ -234,12 +275,12 @@ function readImport(r: Reader, d: Draft): void {
     const initial = r.u32();
     const maximum = flags === 1 ? r.u32() : null;
     if (initial > 65536 || (maximum !== null && (maximum > 65536 || maximum < initial)))
-      throw new MalformedModule("memory", `limits ${initial}..${maximum} are not possible`, at);
+      throw new MalformedModule("memory", `limits ${initial}..${maximum ?? ""} are not possible`, at);
     d.memory = { initial, maximum };
   } else
     throw new MalformedModule(
       "profile",
-      `import ${module}.${name} is a ${["function", "table", "memory", "global", "tag"][kind] ?? `kind ${kind}`}: only env.memory and accel1 functions are allowed`,
+      `import ${full} is a ${["function", "table", "memory", "global", "tag"][kind] ?? `kind ${kind}`}: only env.memory and accel1 functions are allowed`,
       at,
     );
 }
@@ -256,10 +297,9 @@ function global(r: Reader): WasmGlobal {
 /** A constant expression: one const instruction and end. */
 function constant(r: Reader, type: ValType): bigint {
   const at = r.at;
-  const op = r.u8();
-  if (op !== (type === I32 ? 0x41 : 0x42))
+  if (r.u8() !== (type === I32 ? 0x41 : 0x42))
     throw new MalformedModule("profile", "an initial value must be one constant of the right type", at);
-  const value = r.signed(type === I32 ? 32 : 64);
+  const value = type === I32 ? BigInt(r.s32()) : r.signed(64);
   if (r.u8() !== 0x0b) throw new MalformedModule("profile", "an initial value must be one constant", at);
   return value;
 }
@@ -269,15 +309,15 @@ function readExport(r: Reader, d: Draft): void {
   const name = r.name();
   const kind = r.u8();
   const index = r.u32();
-  if (kind !== 0) throw new MalformedModule("profile", `export ${name} is no function`, at);
-  if (d.exports.some((e) => e.name === name))
-    throw new MalformedModule("export", `${name} is exported twice`, at);
+  if (d.exported.has(name)) throw new MalformedModule("export", `${printable(name)} is exported twice`, at);
+  d.exported.add(name);
+  if (kind !== 0) throw new MalformedModule("profile", `export ${printable(name)} is no function`, at);
   if (index >= d.imports.length + d.declared.length)
-    throw new MalformedModule("index", `export ${name}: function ${index} does not exist`, at);
+    throw new MalformedModule("index", `export ${printable(name)}: function ${index} does not exist`, at);
   d.exports.push({ name, index });
 }
 
-function segment(r: Reader): DataSegment {
+function segment(r: Reader, d: Draft): DataSegment {
   const offset = r.at;
   const flags = r.u32();
   if (flags !== 0)
@@ -286,6 +326,7 @@ function segment(r: Reader): DataSegment {
       "passive data and explicit memory indices are outside the profile",
       offset,
     );
+  if (d.memory === null) throw new MalformedModule("index", "data without a memory", offset);
   const address = Number(constant(r, I32)) >>> 0;
   return { address, bytes: r.take(r.u32()).slice(), offset };
 }
@@ -295,23 +336,25 @@ function readCode(r: Reader, d: Draft): void {
   if (n !== d.declared.length)
     throw new MalformedModule("section", `${d.declared.length} functions declared, ${n} have code`, r.at);
   for (let i = 0; i < n; i++) {
+    d.current = d.imports.length + i;
     const offset = r.at;
-    const size = r.u32();
-    const body = new Reader(r.bytes, r.at, r.at + r.take(size).length);
-    d.functions.push(readBody(body, d.declared[i]!, offset));
+    const body = r.sized();
+    d.functions.push(readBody(body, d, d.declared[i]!, offset));
     if (!body.done)
       throw new MalformedModule("code", `${body.end - body.at} bytes behind the function's end`, body.at);
   }
+  d.current = null;
 }
 
-function readBody(r: Reader, type: number, offset: number): WasmFunction {
+function readBody(r: Reader, d: Draft, type: number, offset: number): WasmFunction {
   const locals: ValType[] = [];
   for (let groups = r.count("local groups"); groups > 0; groups--) {
     const at = r.at;
     const n = r.u32();
     const valueType = valType(r);
-    if (locals.length + n > MAX_LOCALS)
-      throw new MalformedModule("limit", `more than ${MAX_LOCALS} locals`, at);
+    d.locals += n;
+    if (locals.length + n > MAX_LOCALS || d.locals > MAX_ALL_LOCALS)
+      throw new MalformedModule("limit", `more than ${MAX_LOCALS} locals (${MAX_ALL_LOCALS} in all)`, at);
     for (let i = 0; i < n; i++) locals.push(valueType);
   }
   const body: Instruction[] = [];
@@ -337,11 +380,13 @@ function readInstruction(r: Reader): Instruction {
     case "block":
       return { op, offset, a: blockType(r), b: 0 };
     case "i32":
-      return { op, offset, a: Number(r.signed(32)), b: 0 };
+      return { op, offset, a: r.s32(), b: 0 };
     case "i64":
       return { op, offset, a: 0, b: 0, imm64: r.signed(64) };
     case "memory": {
       const align = r.u32();
+      // bit 6 announces a memory index
+      if (align >= 64 && align < 128) throw new MalformedModule("profile", "more than one memory", offset);
       if (2 ** align > row.width!)
         throw new MalformedModule("align", `alignment 2^${align} of ${row.name}`, offset);
       return { op, offset, a: align, b: r.u32() };
@@ -365,9 +410,12 @@ function readInstruction(r: Reader): Instruction {
 function blockType(r: Reader): BlockType {
   const at = r.at;
   const value = r.signed(33);
-  if (value === -64n) return 0x40;
-  if (value === -1n) return I32;
-  if (value === -2n) return I64;
+  // the codes are single bytes, not numbers: no padding
+  if (r.at - at === 1) {
+    if (value === -64n) return 0x40;
+    if (value === -1n) return I32;
+    if (value === -2n) return I64;
+  }
   throw new MalformedModule(
     "profile",
     value >= 0n

@@ -1,6 +1,6 @@
 /** Reads the binary format from untrusted bytes: every read is checked, a fault unwinds to the decoder's top. */
 
-/** Thrown inside the decoder only; {@link decodeModule} turns it into a diagnostic. */
+/** Thrown inside the decoder only; `decodeModule` turns it into a diagnostic. */
 export class MalformedModule extends Error {
   readonly code: string;
   readonly offset: number;
@@ -10,6 +10,8 @@ export class MalformedModule extends Error {
     this.offset = offset;
   }
 }
+
+let utf8: TextDecoder | undefined;
 
 /** A cursor over [at, end) of the module's bytes; offsets in messages count from the module's first byte. */
 export class Reader {
@@ -46,8 +48,25 @@ export class Reader {
     throw new MalformedModule("leb128", "integer is longer than 5 bytes", start);
   }
 
+  /** Signed LEB128 of 32 bits. */
+  s32(): number {
+    const start = this.at;
+    let result = 0;
+    for (let i = 0; i < 5; i++) {
+      const byte = this.u8();
+      result |= (byte & 0x7f) << (7 * i);
+      if ((byte & 0x80) !== 0) continue;
+      if (i < 4) return (result << (25 - 7 * i)) >> (25 - 7 * i);
+      // bits 32 to 34 must repeat bit 31
+      const top = byte & 0x78;
+      if (top === 0 || top === 0x78) return result;
+      break;
+    }
+    throw new MalformedModule("leb128", "integer does not fit in 32 bits", start);
+  }
+
   /** Signed LEB128 of `bits` bits. */
-  signed(bits: 32 | 33 | 64): bigint {
+  signed(bits: 33 | 64): bigint {
     const start = this.at;
     const most = Math.ceil(bits / 7);
     let result = 0n;
@@ -76,10 +95,19 @@ export class Reader {
     const at = this.at;
     const bytes = this.take(this.u32());
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+      utf8 ??= new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+      return utf8.decode(bytes);
     } catch {
       throw new MalformedModule("utf8", "name is not UTF-8", at);
     }
+  }
+
+  /** A length and as many bytes, as a cursor of their own. */
+  sized(): Reader {
+    const n = this.u32();
+    const from = this.at;
+    this.take(n);
+    return new Reader(this.bytes, from, from + n);
   }
 
   /** A count of things that take at least one byte each, so that no count can ask for more than the file holds. */

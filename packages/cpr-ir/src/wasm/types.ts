@@ -1,8 +1,8 @@
 /** A WebAssembly module as data: what the profile leaves of the format. */
 
-/** Value types of the profile, by their codes in the binary format. */
+/** Code of i32 in the binary format; the profile's value types are i32 and i64. */
 export const I32 = 0x7f;
-/** See {@link I32}. */
+/** Code of i64. */
 export const I64 = 0x7e;
 /** A value type. */
 export type ValType = typeof I32 | typeof I64;
@@ -78,8 +78,23 @@ export interface WasmModule {
   readonly globals: readonly WasmGlobal[];
   readonly exports: readonly WasmExport[];
   readonly data: readonly DataSegment[];
-  /** Names from the name section by function index, for messages only; never hashed. */
+  /** Names from the name section by function index, for messages only: untrusted, may repeat, never hashed. */
   readonly names: ReadonlyMap<number, string>;
+}
+
+/**
+ * How a message names a function: its index and, where there is one, its export's name or the name section's;
+ * made printable, since names come from untrusted bytes.
+ */
+export function functionLabel(module: Pick<WasmModule, "exports" | "names">, index: number): string {
+  const name = module.exports.find((e) => e.index === index)?.name ?? module.names.get(index);
+  return name === undefined ? `function ${index}` : `function ${index} (${printable(name)})`;
+}
+
+/** A name from untrusted bytes for a message: no control or odd characters, at most 64. */
+export function printable(name: string): string {
+  const safe = name.slice(0, 64).replace(/[^\x21-\x7e]/g, "?");
+  return safe.length < name.length ? `${safe}...` : safe;
 }
 
 /** Type of any function of the index space. */

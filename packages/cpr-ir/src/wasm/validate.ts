@@ -6,6 +6,7 @@ import type { Diagnostic } from "../diagnostics.ts";
 import { OPCODES } from "./opcode.ts";
 import {
   type BlockType,
+  functionLabel,
   I32,
   type Instruction,
   typeOf,
@@ -26,6 +27,9 @@ interface Frame {
 
 class Invalid extends Error {}
 
+/** Functions reported at most; more say nothing more. */
+const MAX_FAULTS = 100;
+
 /** All functions' faults, the first of each. */
 export function validateModule(module: WasmModule): Diagnostic[] {
   const faults: Diagnostic[] = [];
@@ -33,12 +37,13 @@ export function validateModule(module: WasmModule): Diagnostic[] {
     const index = module.imports.length + i;
     const checker = new Checker(module, fn);
     const fault = checker.run();
+    if (faults.length === MAX_FAULTS) break;
     if (fault !== null)
       faults.push({
         code: "validation",
         function: index,
         offset: fault.offset,
-        message: `function ${module.names.get(index) ?? index}, byte ${fault.offset}: ${fault.message}`,
+        message: `${functionLabel(module, index)}, byte ${fault.offset}: ${fault.message}`,
       });
   }
   return faults;
@@ -138,8 +143,12 @@ class Checker {
         this.#pop(I32);
         const depths = i.table!;
         const label = this.#label(depths[depths.length - 1]!);
-        for (const depth of depths)
-          if (this.#label(depth) !== label) throw new Invalid("targets have different types");
+        for (const depth of depths) {
+          const other = this.#label(depth);
+          if ((other === 0x40) !== (label === 0x40)) throw new Invalid("targets carry different numbers");
+          // in unreachable code one operand of any type may serve targets of different types
+          if (other !== 0x40) this.#stack.push(this.#popType(other));
+        }
         this.#popLabel(label);
         this.#unreachable();
         return;
@@ -152,7 +161,8 @@ class Checker {
         const total = this.#module.imports.length + this.#module.functions.length;
         if (i.a >= total) throw new Invalid(`function ${i.a} of ${total}`);
         const type = typeOf(this.#module, i.a);
-        for (let n = type.params.length - 1; n >= 0; n--) this.#pop(type.params[n]!);
+        // below an unreachable frame's floor every operand is there: stop, or calls could cost their square
+        for (let n = type.params.length - 1; n >= 0 && !this.#bottomless(); n--) this.#pop(type.params[n]!);
         for (const result of type.results) this.#stack.push(result);
         return;
       }
@@ -206,11 +216,22 @@ class Checker {
   }
 
   #pop(type: ValType): void {
+    this.#popType(type);
+  }
+
+  /** The operand itself: in unreachable code it stays without a type. */
+  #popType(type: ValType): Operand {
     const got = this.#popAny();
     if (got !== null && got !== type)
       throw new Invalid(
         `operand is ${got === I32 ? "i32" : "i64"}, ${type === I32 ? "i32" : "i64"} is needed`,
       );
+    return got;
+  }
+
+  #bottomless(): boolean {
+    const frame = this.#frames[this.#frames.length - 1]!;
+    return frame.unreachable && this.#stack.length === frame.height;
   }
 
   #popLabel(result: BlockType): void {

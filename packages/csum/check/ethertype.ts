@@ -51,11 +51,6 @@ export function llc(): void {
 /** PPPoE session: a length of its own, then PPP without address and control. */
 function pppoe(): void {
   if (cut(6)) return;
-  // version and type 1, code 0: session data
-  if (load<u16>(W.cur) != 0x0011) {
-    stop(STOP_NO_CHECKSUM);
-    return;
-  }
   const len = be16(W.cur + 4);
   if (len <= <u32>(W.end - W.cur) - 6) setEnd(W.cur + 6 + len);
   go(NS_PPP, 0, 6);

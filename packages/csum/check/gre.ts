@@ -1,6 +1,6 @@
 // GRE in both versions, and what it carries.
 import {
-  FRAGMENT, KIND_GRE, NS_ETHERNET, NS_ETHERTYPE, NS_PPP, STOP_FRAGMENT_FIRST, STOP_MALFORMED, STOP_NO_CHECKSUM,
+  FRAGMENT, KIND_GRE, NS_ETHERNET, NS_ETHERTYPE, STOP_FRAGMENT_FIRST, STOP_NO_CHECKSUM,
   UNKNOWN_DESTINATION,
 } from "./codes";
 import { judge, NO_SEED } from "./judge";
@@ -54,11 +54,8 @@ export function gre(): void {
     stop(STOP_FRAGMENT_FIRST);
     return;
   }
+  // any other version is taken for 0
   const version = flags & 7;
-  if (version > 1) {
-    stop(STOP_MALFORMED);
-    return;
-  }
   let len: u32 = 4;
   if (flags & (CSUM | ROUTING)) len += 4;
   if (flags & KEY) len += 4;
@@ -73,9 +70,10 @@ export function gre(): void {
     // PPTP: the key's upper half is the payload's length (RFC 2637); without a sequence number there is none
     const payload = be16(header + 4);
     if (flags & KEY && payload < <u32>(W.end - W.cur)) setEnd(W.cur + payload);
-    if (type == 0x880b && flags & SEQ) go(NS_PPP, 0, 0);
-    else stop(STOP_NO_CHECKSUM);
-    return;
+    if (type == 0x880b && !(flags & SEQ)) {
+      stop(STOP_NO_CHECKSUM);
+      return;
+    }
   }
   switch (type) {
     // ERSPAN I has neither sequence number nor header, II has both

@@ -58,24 +58,19 @@ export function ipv4(): void {
     bad(options);
     return;
   }
+  // a length of 0 is a super-packet that a device was to cut: it ends with the frame
+  const total = be16(header + 2);
+  if (total && total < len) {
+    bad(MALFORMED);
+    return;
+  }
   judge(KIND_IPV4, 10, header + len, 0, NO_SEED, NO_SEED);
 
-  const total = be16(header + 2);
   const room = <u32>(W.end - header);
   W.l4Reason = 0;
   W.family = 4;
-  if (W.flags & IN_QUOTE) {
-    W.l4Reason = QUOTED;
-    if (total >= len && total < room) setEnd(header + total);
-  } else if (total > room) {
-    W.l4Reason = LENGTH_BEYOND_PACKET;
-  } else if (total >= len) {
-    setEnd(header + total);
-  } else if (total) {
-    stop(STOP_MALFORMED);
-    return;
-  }
-  // a length of 0 is a super-packet that a device was to cut: it ends with the frame
+  if (total > room) W.l4Reason = W.flags & IN_QUOTE ? QUOTED : LENGTH_BEYOND_PACKET;
+  else if (total) setEnd(header + total);
 
   const destination = len == 20 ? header + 16 : finalDestination(header, len);
   W.addresses = add16(shortSum(header + 12, 4, 0), shortSum(destination, 4, 0));

@@ -98,6 +98,11 @@ function addresses(): void {
   W.addresses = sum;
 }
 
+/** Why a packet is shorter than it says: an ICMP error may quote just its beginning. */
+function beyond(): u32 {
+  return W.flags & IN_QUOTE ? QUOTED : LENGTH_BEYOND_PACKET;
+}
+
 export function ipv6(): void {
   if (++W.ipHeaders > MAX_IP) {
     stop(STOP_TOO_DEEP);
@@ -113,14 +118,8 @@ export function ipv6(): void {
   const room = <u32>(W.end - header) - 40;
   W.l4Reason = 0;
   W.family = 6;
-  if (W.flags & IN_QUOTE) {
-    W.l4Reason = QUOTED;
-    if (payload && payload < room) setEnd(header + 40 + payload);
-  } else if (payload > room) {
-    W.l4Reason = LENGTH_BEYOND_PACKET;
-  } else if (payload) {
-    setEnd(header + 40 + payload);
-  }
+  if (payload > room) W.l4Reason = beyond();
+  else if (payload) setEnd(header + 40 + payload);
   // 0: a jumbogram, or a super-packet, which ends with the frame
 
   X.source = header + 8;
@@ -140,8 +139,8 @@ export function ipv6(): void {
         } else {
           X.jumbo = 0;
           options(len, next == HOP);
-          if (X.jumbo && !payload && !(W.flags & IN_QUOTE)) {
-            if (X.jumbo > room) W.l4Reason = LENGTH_BEYOND_PACKET;
+          if (X.jumbo && !payload) {
+            if (X.jumbo > room) W.l4Reason = beyond();
             else if (X.jumbo >= len) setEnd(header + 40 + X.jumbo);
           }
         }

@@ -1,7 +1,7 @@
 // What follows an IP header: transport checksums, and packets within packets.
 import {
   ABSENT, FRAGMENT, IN_QUOTE, KIND_DCCP, KIND_ICMP, KIND_ICMP_EXT, KIND_ICMPV6, KIND_IGMP, KIND_SCTP, KIND_TCP, KIND_UDP,
-  KIND_UDPLITE, LENGTH_BEYOND_PACKET, MALFORMED, NS_ETHERNET, NS_ETHERTYPE, NS_IP, NS_UDP_PORT, STOP_END, STOP_ENCRYPTED,
+  KIND_UDPLITE, LENGTH_BEYOND_PACKET, MALFORMED, NS_ETHERNET, NS_ETHERTYPE, NS_IP, NS_UDP_PORT, QUOTED, STOP_END, STOP_ENCRYPTED,
   STOP_FRAGMENT_FIRST, STOP_NO_CHECKSUM, UNKNOWN_DESTINATION,
 } from "./codes";
 import { csum_partial } from "./accel";
@@ -36,10 +36,11 @@ function last(): void {
 }
 
 function tcp(): void {
-  if (!refuse(KIND_TCP, 16, 20, true)) {
+  if (!refuse(KIND_TCP, 16, 18, true)) {
     const len = <u32>(W.end - W.cur);
-    const header: u32 = (load<u8>(W.cur, 12) >> 4) << 2;
-    if (header < 20 || header > len) noteUnverifiable(KIND_TCP, MALFORMED, 16);
+    const header: u32 = (<u32>load<u8>(W.cur, 12) >> 4) << 2;
+    // a header said to be longer than the segment does not change what the checksum covers
+    if (header < 20) noteUnverifiable(KIND_TCP, MALFORMED, 16);
     // a device that adds the length itself gets a seed without it
     else judge(KIND_TCP, 16, W.end, pseudo(6, len), pseudo(6, len), add16(W.addresses, 6 << 8));
   }
@@ -60,10 +61,11 @@ function udp(): void {
   if (len == 0 && (W.family == 6 || room > 0xffff)) len = room;
   const to = W.cur + len;
   W.pseudo = 0;
-  if (W.flags & IN_QUOTE) noteUnverifiable(KIND_UDP, W.l4Reason, 6);
-  else if (len < 8) noteUnverifiable(KIND_UDP, MALFORMED, 6);
+  // UDP has a length of its own: it may be whole although IP's length, or the quote it is in, says more or less
+  const whole = len <= room && (W.l4Reason == LENGTH_BEYOND_PACKET || W.l4Reason == QUOTED);
+  if (len < 8) noteUnverifiable(KIND_UDP, MALFORMED, 6);
   else if (load<u16>(W.cur, 6) == 0) note(KIND_UDP, ABSENT, 0, W.cur, W.cur + 6, W.cur, to, 0, 0);
-  else if (W.l4Reason) noteUnverifiable(KIND_UDP, W.l4Reason, 6);
+  else if (W.l4Reason && !whole) noteUnverifiable(KIND_UDP, W.l4Reason, 6);
   else if (len > room) noteUnverifiable(KIND_UDP, LENGTH_BEYOND_PACKET, 6);
   else judge(KIND_UDP, 6, to, pseudo(17, len), pseudo(17, len), NO_SEED);
   if (W.l4Reason == FRAGMENT || len < 8) {
@@ -97,7 +99,7 @@ function dccp(): void {
     const coverage: u32 = load<u8>(W.cur, 5) & 15;
     const covered = coverage == 0 ? len : header + ((coverage - 1) << 2);
     const sum = pseudo(33, len);
-    if (header < 12 || header > len) noteUnverifiable(KIND_DCCP, MALFORMED, 6);
+    if (coverage && header < 12) noteUnverifiable(KIND_DCCP, MALFORMED, 6);
     else if (covered > len) noteUnverifiable(KIND_DCCP, LENGTH_BEYOND_PACKET, 6);
     else judge(KIND_DCCP, 6, W.cur + covered, sum, sum, NO_SEED);
   }

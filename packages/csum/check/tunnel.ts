@@ -9,9 +9,7 @@ const ETH_P_MPLS: u32 = 0x8847;
 
 /** VXLAN (RFC 7348): 8 bytes, then an Ethernet frame. */
 function vxlan(): void {
-  if (cut(8)) return;
-  if (load<u8>(W.cur) & 8) go(NS_ETHERNET, 0, 8);
-  else stop(STOP_MALFORMED);
+  if (!cut(8)) go(NS_ETHERNET, 0, 8);
 }
 
 /** VXLAN-GPE: with the P flag a next protocol. */

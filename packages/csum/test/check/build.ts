@@ -14,8 +14,6 @@ export const be32 = (n: number): number[] => [(n >>> 24) & 255, (n >>> 16) & 255
 /** What to write into a checksum field. */
 export type Field = "right" | "seed" | "wrong" | number;
 
-const word = (b: Uint8Array, at: number): number => b[at]! * 256 + b[at + 1]!;
-
 /** Fill the 16-bit field of `packet` as asked; `pseudo` goes before it in the sum. */
 export function fill(
   packet: Uint8Array,

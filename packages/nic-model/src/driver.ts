@@ -75,11 +75,13 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   readonly reloadActions: readonly ReloadAction[];
   readonly reloadLimits: readonly "no_reset"[];
   readonly #memory: Memory;
-  readonly #host: HostPrograms;
+  /** The host image of the same programs: what the kernel runs. */
+  readonly host: HostPrograms;
   readonly #skb: SkBuff;
   readonly #descriptor = newTxDescriptor();
   readonly #caps: LegacyCsumCaps;
-  readonly #l2Length: number;
+  /** Bytes of the link layer before L3: 14 on Ethernet, 0 where packets begin with IP. */
+  l2Length: number;
   /** Packets in the device: cookie to skb. */
   readonly #pending: Map<number, number> = new Map();
 
@@ -87,9 +89,9 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   constructor(device: NicDevice, memory: Memory, l2Length = 14) {
     this.device = device;
     this.#memory = memory;
-    this.#host = hostPrograms(memory);
+    this.host = hostPrograms(memory);
     this.#skb = new SkBuff(memory, 0);
-    this.#l2Length = l2Length;
+    this.l2Length = l2Length;
     const { csum } = device.profile.tx;
     this.#caps = {
       ipv4: csum.l3.includes("ipv4"),
@@ -138,14 +140,14 @@ export class NicDriver implements OffloadOps, DevlinkOps {
       if (skb.unreadable !== 0 && skb.isNonlinear) return "unreadable";
       return GENERIC;
     }
-    const verdict = skbCsumHwoffloadLegacyCheck(skb, this.#caps, this.#l2Length);
+    const verdict = skbCsumHwoffloadLegacyCheck(skb, this.#caps, this.l2Length);
     if (verdict.verdict === "fail") return verdict.reason;
     return { mode: CSUM_MODE.typed, l3: verdict.l3, l4: verdict.l4 };
   }
 
   /** Let software do it, then send the packet as it is. */
   #fallBack(skb: SkBuff, reason: string, cookie: number): number {
-    const errno = this.#host.txCsum(skb.address);
+    const errno = this.host.txCsum(skb.address);
     if (errno !== 0) return this.#drop(`errno ${errno}`);
     this.lastReason = reason;
     this.counters.txFallback[reason] = (this.counters.txFallback[reason] ?? 0) + 1;
@@ -199,15 +201,10 @@ export class NicDriver implements OffloadOps, DevlinkOps {
         wire(frame, c);
         return;
       }
-      const reason =
-        c.status === COMPLETION.trap
-          ? `trap_${Npu.trapName(c.code).toLowerCase()}`
-          : c.status === COMPLETION.errno
-            ? `errno_${-c.code}`
-            : "refused";
+      const reason = failureOf(c);
       this.counters.txFallback[reason] = (this.counters.txFallback[reason] ?? 0) + 1;
       const skb = this.#skb.at(address);
-      if (skb.ipSummed === CHECKSUM_PARTIAL && this.#host.txCsum(address) !== 0) {
+      if (skb.ipSummed === CHECKSUM_PARTIAL && this.host.txCsum(address) !== 0) {
         this.#drop("software");
         return;
       }
@@ -362,6 +359,13 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   parserLoaded(): readonly { readonly name: string; readonly sha256: string }[] {
     return this.device.programs.map(({ name, sha256 }) => ({ name, sha256 }));
   }
+}
+
+/** Why the device gave a packet back: `trap_budget`, `errno_22`, `refused`; empty when it did not. */
+export function failureOf(c: Completion): string {
+  if (c.status === COMPLETION.ok) return "";
+  if (c.status === COMPLETION.trap) return `trap_${Npu.trapName(c.code).toLowerCase()}`;
+  return c.status === COMPLETION.errno ? `errno_${-c.code}` : "refused";
 }
 
 const GENERIC = { mode: CSUM_MODE.generic, l3: 0, l4: 0 };

@@ -24,7 +24,7 @@ export {
 } from "./descriptor.ts";
 export { NicDevice, type NicDeviceOptions, type WireSink } from "./device.ts";
 export { DESCRIPTOR_FIELDS, DeviceMemory } from "./device-memory.ts";
-export { type DriverCounters, NicDriver, XMIT } from "./driver.ts";
+export { type DriverCounters, failureOf, NicDriver, XMIT } from "./driver.ts";
 export { NicError, type NicErrorCode } from "./errors.ts";
 export { insertFixed, type Parsed, parseFixed, verifyFixed } from "./fixed-function.ts";
 export { knownAnswerTest } from "./known-answers.ts";

@@ -224,6 +224,11 @@ export class Npu {
     return this.results;
   }
 
+  /** Instructions retired since the NPU was made. */
+  get instructions(): number {
+    return this.#counter(1);
+  }
+
   /** Totals. */
   counters(): NpuCounters {
     const traps = Object.fromEntries(

@@ -1,51 +1,19 @@
 /** `netoffload program list|show|hash|build`: offload programs and their images. */
 import {
-  type CompiledProgram,
-  compileNpu,
   decodeInsns,
   decodeModule,
   disassembleModule,
-  IR_KIND,
   printInsn,
   readImage,
   TARGET,
-  writeImage,
 } from "@netoffload/cpr-ir";
-import { findProgram, type Program, shippedPrograms } from "../programs.ts";
+import { bundleImage, compileForNpu } from "../image.ts";
+import { findProgram, shippedPrograms } from "../programs.ts";
 import type { Command, Context, Options } from "./command.ts";
 import { stringOption } from "./command.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
 import { OutputFile } from "./output.ts";
-
-/** Compile for the NPU or say why not. */
-export function compileForNpu(program: Program, accel: "units" | "loops"): CompiledProgram {
-  const compiled = compileNpu(program.ir, { functionNumber: program.functionNumber, accel });
-  if (!compiled.ok)
-    throw usageError(compiled.diagnostics.map((d) => `${program.name}: ${d.message}`).join("\n"));
-  return compiled.value;
-}
-
-/** One image of several programs. */
-export function buildBundle(
-  items: readonly { program: Program; target: string }[],
-  accel: "units" | "loops",
-): Uint8Array {
-  return writeImage({
-    programs: items.map(({ program, target }) => {
-      if (target === "wasm")
-        return { ...program, target: TARGET.wasm, irKind: IR_KIND.wasm, text: program.ir, resources: {} };
-      const compiled = compileForNpu(program, accel);
-      return {
-        ...program,
-        target: TARGET.npu,
-        irKind: IR_KIND.wasm,
-        text: compiled.text,
-        resources: compiled.resources,
-      };
-    }),
-  });
-}
 
 function list(context: Context): number {
   for (const p of shippedPrograms()) {
@@ -84,7 +52,7 @@ function build(context: Context, words: readonly string[], options: Options): nu
       throw usageError(`target ${chosen}: wasm and npu are available`);
     return { program: findProgram(item!), target: chosen };
   });
-  const image = buildBundle(items, options["no-accel"] === true ? "loops" : "units");
+  const image = bundleImage(items, options["no-accel"] === true ? "loops" : "units");
   const file = new OutputFile(output);
   file.write(image);
   file.commit();

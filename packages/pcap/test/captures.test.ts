@@ -5,8 +5,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { facility } from "../../internal/test/facility.ts";
 import { CaptureReader } from "../src/index.ts";
-import { facility } from "./facility.ts";
 import { plainFaults, readAdvanced, readPushed, readWhole } from "./read-all.ts";
 import { slowRead } from "./ref/slow-reader.ts";
 

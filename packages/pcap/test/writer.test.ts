@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { bytesToHex } from "@netoffload/internal";
 import { describe, expect, it } from "vitest";
+import { facility } from "../../internal/test/facility.ts";
 import {
   CaptureReader,
   CaptureWriter,
@@ -12,7 +13,6 @@ import {
   readCaptureSync,
 } from "../src/index.ts";
 import { ascii, concat, counting } from "./build.ts";
-import { facility } from "./facility.ts";
 
 function written(options: CaptureWriterOptions, use: (writer: CaptureWriter) => void): Uint8Array {
   const chunks: Uint8Array[] = [];

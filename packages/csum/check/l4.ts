@@ -151,12 +151,18 @@ function quote(ethertype: u32): void {
   go(NS_ETHERTYPE, ethertype, 8);
 }
 
+/** After a refusal: does the walk end here? A length that says too much does not hide the packet quoted. */
+function unreadable(min: u32): bool {
+  return W.l4Reason != LENGTH_BEYOND_PACKET || missing(min) != 0;
+}
+
 function icmp(): void {
-  if (refuse(KIND_ICMP, 2, 8, false)) {
+  if (!refuse(KIND_ICMP, 2, 8, false)) {
+    judge(KIND_ICMP, 2, W.end, 0, NO_SEED, NO_SEED);
+  } else if (unreadable(8)) {
     last();
     return;
   }
-  judge(KIND_ICMP, 2, W.end, 0, NO_SEED, NO_SEED);
   const type: u32 = load<u8>(W.cur);
   if (W.flags & IN_QUOTE || !(type == 3 || type == 4 || type == 5 || type == 11 || type == 12)) {
     last();
@@ -167,12 +173,13 @@ function icmp(): void {
 }
 
 function icmpv6(): void {
-  if (refuse(KIND_ICMPV6, 2, 4, true)) {
+  if (!refuse(KIND_ICMPV6, 2, 4, true)) {
+    const sum = pseudo(58, <u32>(W.end - W.cur));
+    judge(KIND_ICMPV6, 2, W.end, sum, sum, NO_SEED);
+  } else if (unreadable(4)) {
     last();
     return;
   }
-  const sum = pseudo(58, <u32>(W.end - W.cur));
-  judge(KIND_ICMPV6, 2, W.end, sum, sum, NO_SEED);
   const type: u32 = load<u8>(W.cur);
   if (W.flags & IN_QUOTE || type == 0 || type > 4 || W.lim - W.cur < 8) {
     last();

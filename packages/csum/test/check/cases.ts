@@ -70,6 +70,7 @@ const gre = (
   const packet = bytes(be16(flags), be16(type), optional, payload);
   return flags & 0x8000 ? fill(packet, 4, NONE, field) : packet;
 };
+const QUOTED = (packet: Uint8Array): Uint8Array => icmp(3, bytes(0, 0, 0, 0, packet));
 const vxlan = (frame: Uint8Array): Uint8Array => bytes(8, 0, 0, 0, 0, 0, 42, 0, frame);
 const frame4 = (field: Field = "right"): Uint8Array => eth(ETH_IP, inner4(field));
 
@@ -419,13 +420,23 @@ const TUNNEL_CASES: Case[] = [
   },
   { name: "SCTP in UDP", frame: tunnel(9899, sctp(noise(22))), expect: "ipv4:ok udp:ok sctp:ok" },
   {
+    name: "a zero checksum over IPv6",
+    frame: in6(17, udp(noise(12), pseudo6, 0)),
+    expect: "udp:absent",
+  },
+  {
+    name: "an ICMP error longer than the frame",
+    frame: eth(ETH_IP, ipv4(1, QUOTED(inner4()), { len: 500 })),
+    expect: "ipv4:ok icmp:unverifiable(length_beyond_packet) ipv4:ok tcp:ok",
+    alone: true,
+  },
+  {
     name: "a zero outer checksum",
     frame: tunnel(4789, vxlan(frame4("seed")), 0),
     expect: "ipv4:ok udp:absent ipv4:ok tcp:partial",
   },
 ];
 
-const QUOTED = (packet: Uint8Array): Uint8Array => icmp(3, bytes(0, 0, 0, 0, packet));
 const ICMP_CASES: Case[] = [
   {
     name: "ICMP error, whole packet quoted",

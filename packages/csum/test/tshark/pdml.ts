@@ -27,7 +27,7 @@ export const TSHARK_OPTIONS: readonly string[] = [
   "udp.check_checksum:TRUE",
   "udplite.check_checksum:TRUE",
   "dccp.check_checksum:TRUE",
-  "sctp.checksum:CRC32C",
+  "sctp.checksum:crc-32c",
 ];
 
 const LAYERS = "ip tcp udp udplite icmp icmpv6 igmp gre sctp dccp";

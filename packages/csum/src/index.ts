@@ -27,6 +27,7 @@ export {
   type Sum16,
   type Wsum,
 } from "./arith.ts";
+export { csumPartialBatch } from "./batch.ts";
 export {
   type CheckPacketOptions,
   checkPacket,

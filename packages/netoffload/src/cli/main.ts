@@ -5,10 +5,17 @@ import { CliError, EXIT, usageError } from "./exit.ts";
 import { ClosedPipe, TextOut } from "./output.ts";
 import { VERSION } from "./version.ts";
 
-/** Run the command line. @param argv - words after the executable's name. @returns the exit code */
-export async function main(argv: readonly string[]): Promise<number> {
-  const out = new TextOut(1);
-  const err = new TextOut(2);
+/**
+ * Run the command line.
+ * @param argv - words after the executable's name
+ * @param out - takes the place of standard output, `err` that of standard error
+ * @returns the exit code
+ */
+export async function main(
+  argv: readonly string[],
+  out: TextOut = new TextOut(1),
+  err: TextOut = new TextOut(2),
+): Promise<number> {
   let interrupted = false;
   const onInterrupt = (): void => {
     // a second Ctrl-C means now

@@ -24,14 +24,14 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   }
 }
 
-/** Buffered text to a descriptor. */
+/** Buffered text to a descriptor, or to a function. */
 export class TextOut {
-  readonly #fd: number;
+  readonly #write: (bytes: Uint8Array) => void;
   #parts: string[] = [];
   #size = 0;
 
-  constructor(fd: number) {
-    this.#fd = fd;
+  constructor(to: number | ((bytes: Uint8Array) => void)) {
+    this.#write = typeof to === "number" ? (bytes) => writeAll(to, bytes) : to;
   }
 
   write(text: string): void {
@@ -53,7 +53,7 @@ export class TextOut {
     const text = this.#parts.join("");
     this.#parts = [];
     this.#size = 0;
-    writeAll(this.#fd, new TextEncoder().encode(text));
+    this.#write(new TextEncoder().encode(text));
   }
 }
 

@@ -97,7 +97,7 @@ export class Verifier {
 
   /**
    * Take one frame, unless {@link isFull}; its bytes are copied.
-   * @param wireLength - bytes it had on the wire
+   * @param wireLength - bytes it had on the wire; fewer than were captured cannot be
    * @param packet - 1-based number in its file
    */
   push(frame: Uint8Array, linkType: number, wireLength: number, packet: number): void {
@@ -113,10 +113,10 @@ export class Verifier {
       this.#batch.push((staged = { packet, wireLength, linkType, frame, answer: NOTHING }));
     this.#count++;
     staged.packet = packet;
-    staged.wireLength = wireLength;
+    staged.wireLength = Math.max(wireLength, frame.length);
     staged.linkType = linkType;
     staged.frame = this.memory.bytes.subarray(at, at + length);
-    staged.answer = judge(staged.frame, linkType, wireLength);
+    staged.answer = judge(staged.frame, linkType, staged.wireLength);
   }
 
   /** Drive what is staged. Call it once more at the end. */

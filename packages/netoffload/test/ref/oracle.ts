@@ -77,7 +77,8 @@ const MAX_DEPTH = 40;
 
 /**
  * Judge one frame.
- * @param linkType - LINKTYPE number: 1 Ethernet, 12/14/101 raw IP, 228 IPv4, 229 IPv6, 0 null, 108 loop, 113 SLL, 276 SLL2
+ * @param linkType - LINKTYPE number: 1 Ethernet, 12/14/101 raw IP, 228 IPv4, 229 IPv6, 0 null, 108 loop, 113 SLL,
+ * 276 SLL2, 9/50 PPP, 51 PPPoE, 100 LLC
  * @param wireLength - original length, when the capture cut the frame
  */
 export function judge(frame: Uint8Array, linkType: number, wireLength: number = frame.length): OracleAnswer {
@@ -90,6 +91,9 @@ function link(w: Walk, linkType: number): OracleStop {
   if (linkType === 1) return ethernet(w, 0, f.length);
   if (linkType === 12 || linkType === 14 || linkType === 101 || linkType === 228 || linkType === 229)
     return rawIp(w, 0, f.length);
+  if (linkType === 9 || linkType === 50) return ppp(w, 0, f.length);
+  if (linkType === 51) return etherType(w, 0x8864, 0, f.length);
+  if (linkType === 100) return llc(w, 0, f.length);
   if (linkType === 113) return f.length < 16 ? short(w, 16) : etherType(w, be16(f, 14), 16, f.length);
   if (linkType === 276) return f.length < 20 ? short(w, 20) : etherType(w, be16(f, 0), 20, f.length);
   if (linkType === 0 || linkType === 108) {
@@ -109,7 +113,41 @@ function short(w: Walk, needed: number): OracleStop {
 
 function ethernet(w: Walk, at: number, end: number): OracleStop {
   if (at + 14 > end) return short(w, at + 14);
-  return etherType(w, be16(w.frame, at + 12), at + 14, end);
+  return typeOrLength(w, at + 12, at + 14, end);
+}
+
+/** An EtherType, or below 0x600 the length of an 802.3 frame that begins with LLC. */
+function typeOrLength(w: Walk, field: number, at: number, end: number): OracleStop {
+  const type = be16(w.frame, field);
+  if (type >= 0x600) return etherType(w, type, at, end);
+  return llc(w, at, Math.min(end, at + type));
+}
+
+/** IEEE 802.2 with SNAP, or the service access point of IP itself. */
+function llc(w: Walk, at: number, end: number): OracleStop {
+  const f = w.frame;
+  if (at + 3 > end) return short(w, at + 3);
+  if (f[at] === 6 && f[at + 1] === 6) return ipv4(w, at + 3, end);
+  if (f[at] !== 0xaa || f[at + 1] !== 0xaa) return "no_l4";
+  if (at + 8 > end) return short(w, at + 8);
+  const organisation = f[at + 3]! * 65536 + be16(f, at + 4);
+  const type = be16(f, at + 6);
+  if (organisation === 0 || organisation === 0xf8) return etherType(w, type, at + 8, end);
+  return organisation === 0x80c2 && (type === 1 || type === 7) ? ethernet(w, at + 8, end) : "no_l4";
+}
+
+/** PPP (RFC 1661), address and control (RFC 1662) possibly in front; an odd first byte is the whole protocol. */
+function ppp(w: Walk, at: number, end: number): OracleStop {
+  const f = w.frame;
+  if (at + 2 <= end && f[at] === 0xff && f[at + 1] === 3) at += 2;
+  if (at >= end) return short(w, at + 1);
+  const compressed = (f[at]! & 1) === 1;
+  if (!compressed && at + 2 > end) return short(w, at + 2);
+  const protocol = compressed ? f[at]! : be16(f, at);
+  at += compressed ? 1 : 2;
+  if (protocol === 0x21) return ipv4(w, at, end);
+  if (protocol === 0x57) return ipv6(w, at, end);
+  return protocol === 0x281 || protocol === 0x283 ? mpls(w, at, end) : "no_l4";
 }
 
 function rawIp(w: Walk, at: number, end: number): OracleStop {
@@ -129,15 +167,19 @@ function etherType(w: Walk, type: number, at: number, end: number): OracleStop {
     case 0x8100:
     case 0x88a8:
     case 0x9100:
-      return at + 4 > end ? short(w, at + 4) : etherType(w, be16(f, at + 2), at + 4, end);
+    case 0x9200:
+      return at + 4 > end ? short(w, at + 4) : typeOrLength(w, at + 2, at + 4, end);
     case 0x8847:
     case 0x8848:
       return mpls(w, at, end);
     case 0x8864: {
-      if (at + 8 > end) return short(w, at + 8);
-      const protocol = be16(f, at + 6);
-      return protocol === 0x21 ? ipv4(w, at + 8, end) : protocol === 0x57 ? ipv6(w, at + 8, end) : "no_l4";
+      if (at + 6 > end) return short(w, at + 6);
+      return ppp(w, at + 6, Math.min(end, at + 6 + be16(f, at + 4)));
     }
+    case 0x880b:
+      return ppp(w, at, end);
+    case 0x88e7:
+      return ethernet(w, at + 4, end);
     case 0x6558:
       return ethernet(w, at, end);
     case 0x894f:
@@ -317,14 +359,22 @@ function pseudo(ip: Ip, length: number, protocol: number): number {
 }
 
 /** Which payloads a UDP destination port announces (IANA and the kernel's defaults). */
-const UDP_TUNNELS: Readonly<Record<number, "vxlan" | "gpe" | "geneve" | "gue" | "mpls">> = {
+const UDP_TUNNELS: Readonly<
+  Record<number, "vxlan" | "gpe" | "geneve" | "gue" | "mpls" | "l2tp" | "gtp" | "teredo" | "lisp">
+> = {
   4789: "vxlan",
   8472: "vxlan",
   4790: "gpe",
   6081: "geneve",
   6080: "gue",
   6635: "mpls",
+  1701: "l2tp",
+  2152: "gtp",
+  3544: "teredo",
+  4341: "lisp",
 };
+/** Those whose answers come from the well-known port. */
+const BOTH_WAYS = [1701, 2152, 3544];
 
 function transport(w: Walk, ip: Ip, protocol: number, at: number, end: number): OracleStop {
   const f = w.frame;
@@ -354,10 +404,6 @@ function plain(
   const needed = layer === "icmpv6" ? 4 : headerLength;
   if (at + needed > end) return "malformed";
   if (at + needed > w.frame.length) return short(w, at + needed);
-  if (layer === "tcp") {
-    const dataOffset = (w.frame[at + 12]! >> 4) * 4;
-    if (dataOffset < 20 || at + dataOffset > end) return "malformed";
-  }
   if (end > w.frame.length) return "truncated";
   if (ip.destination === null) return "unknown_destination";
   record(w, layer, at, fieldOffset, end, pseudo(ip, end - at, protocol), false);
@@ -375,7 +421,9 @@ function udp(w: Walk, ip: Ip, at: number, end: number): OracleStop {
   if (last > f.length) return "truncated";
   if (ip.destination === null) return "unknown_destination";
   record(w, "udp", at, 6, last, pseudo(ip, last - at, 17), true);
-  return inUdp(w, be16(f, at + 2), at + 8, last);
+  const [source, destination] = [be16(f, at), be16(f, at + 2)];
+  const known = UDP_TUNNELS[destination] !== undefined || !BOTH_WAYS.includes(source);
+  return inUdp(w, known ? destination : source, at + 8, last);
 }
 
 function inUdp(w: Walk, port: number, at: number, end: number): OracleStop {
@@ -385,9 +433,14 @@ function inUdp(w: Walk, port: number, at: number, end: number): OracleStop {
   const before = w.found.length;
   let stop: OracleStop = "end";
   if (tunnel === "mpls") stop = mpls(w, at, end);
-  else if (at + 8 > end) stop = "end";
+  else if (at + 8 > end)
+    stop = "end"; // every tunnel below has at least 8 bytes
   else if (tunnel === "vxlan") stop = (f[at]! & 8) !== 0 ? ethernet(w, at + 8, end) : "end";
   else if (tunnel === "gpe") stop = gpe(w, at, end);
+  else if (tunnel === "l2tp") stop = l2tp(w, at, end);
+  else if (tunnel === "gtp") stop = gtp(w, at, end);
+  else if (tunnel === "teredo") stop = teredo(w, at, end);
+  else if (tunnel === "lisp") stop = rawIp(w, at + 8, end);
   else if (tunnel === "geneve") stop = geneve(w, at, end);
   else stop = gue(w, at, end);
   // a tunnel that carries no transport checksum of its own leaves the outer one as the innermost
@@ -409,6 +462,53 @@ function geneve(w: Walk, at: number, end: number): OracleStop {
   const header = 8 + (w.frame[at]! & 0x3f) * 4;
   if (at + header > end) return "malformed";
   return etherType(w, be16(w.frame, at + 2), at + header, end);
+}
+
+/** L2TP version 2 data messages carry PPP (RFC 2661). */
+function l2tp(w: Walk, at: number, end: number): OracleStop {
+  const f = w.frame;
+  const flags = be16(f, at);
+  if ((flags & 0x800f) !== 2) return "end";
+  let length = 6;
+  if ((flags & 0x4000) !== 0) {
+    end = Math.min(end, at + be16(f, at + 2));
+    length += 2;
+  }
+  if ((flags & 0x0800) !== 0) length += 4;
+  if ((flags & 0x0200) !== 0) {
+    if (at + length + 2 > end) return "malformed";
+    length += 2 + be16(f, at + length);
+  }
+  return at + length > end ? "malformed" : ppp(w, at + length, end);
+}
+
+/** GTP version 1, user plane (3GPP TS 29.281): G-PDUs carry IP. */
+function gtp(w: Walk, at: number, end: number): OracleStop {
+  const f = w.frame;
+  if (f[at]! >> 4 !== 3 || f[at + 1] !== 255) return "end";
+  end = Math.min(end, at + 8 + be16(f, at + 2));
+  if ((f[at]! & 7) === 0) return rawIp(w, at + 8, end);
+  let o = at + 12;
+  if (o > end) return "malformed";
+  for (let next = (f[at]! & 4) !== 0 ? f[o - 1]! : 0; next !== 0; next = f[o - 1]!) {
+    if (o >= end || f[o] === 0) return "malformed";
+    o += f[o]! * 4;
+    if (o > end) return "malformed";
+  }
+  return rawIp(w, o, end);
+}
+
+/** Teredo (RFC 4380): authentication and origin indications may precede the IPv6 packet. */
+function teredo(w: Walk, at: number, end: number): OracleStop {
+  const f = w.frame;
+  if (be16(f, at) === 1) {
+    if (at + 4 > end) return "malformed";
+    at += 13 + f[at + 2]! + f[at + 3]!;
+    if (at + 2 > end) return "malformed";
+  }
+  if (be16(f, at) === 0) at += 8;
+  if (at >= end) return "malformed";
+  return f[at]! >> 4 === 6 ? ipv6(w, at, end) : "end";
 }
 
 function gue(w: Walk, at: number, end: number): OracleStop {
@@ -433,6 +533,7 @@ function gre(w: Walk, at: number, end: number): OracleStop {
   const type = be16(f, at + 2);
   const version = flags & 7;
   // version 1 (PPTP) has no checksum and carries PPP; a routing bit is RFC 1701 and long gone
+  if (version === 1) return pptp(w, at, have, flags, type);
   if (version !== 0 || (flags & 0x4000) !== 0) return "no_l4";
   const header =
     4 +
@@ -446,8 +547,28 @@ function gre(w: Walk, at: number, end: number): OracleStop {
     if (end > f.length) return "truncated";
     record(w, "gre", at, 4, end, 0, false);
   }
-  const stop = etherType(w, type, at + header, have);
+  const stop = inGre(w, type, flags, at + header, have);
   return w.found.length > before && stop === "no_l4" ? "end" : stop;
+}
+
+function inGre(w: Walk, type: number, flags: number, at: number, end: number): OracleStop {
+  // ERSPAN type II has a sequence number and a header of 8 bytes, type I neither
+  if (type === 0x88be) return ethernet(w, (flags & 0x1000) !== 0 ? at + 8 : at, end);
+  // WCCP version 2 puts 4 bytes in between, which no IPv4 header begins with
+  if (type === 0x883e)
+    return at + 4 <= end && w.frame[at]! >> 4 !== 4 ? ipv4(w, at + 4, end) : ipv4(w, at, end);
+  if (type !== 0x22eb) return etherType(w, type, at, end);
+  if (at + 12 > end) return short(w, at + 12);
+  return ethernet(w, at + 12 + ((w.frame[at + 11]! & 1) !== 0 ? 8 : 0), end);
+}
+
+/** Enhanced GRE (RFC 2637): the upper half of the key is the payload's length; no sequence number, no payload. */
+function pptp(w: Walk, at: number, end: number, flags: number, type: number): OracleStop {
+  const f = w.frame;
+  if (type !== 0x880b || (flags & 0x1000) === 0) return "no_l4";
+  const header = 8 + 4 + ((flags & 0x80) !== 0 ? 4 : 0);
+  if (at + header > end) return short(w, at + header);
+  return ppp(w, at + header, Math.min(end, at + header + be16(f, at + 4)));
 }
 
 function record(

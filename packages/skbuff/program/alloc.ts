@@ -1,8 +1,11 @@
 // The heap of a linear memory: blocks with boundary tags and free lists by size. All state lies in the memory
 // itself (from HEAP_BASE), so that programs, host and device work with the same heap by the same code.
 //
+//   state = { magic, limit, bytes used, blocks used, poison u32 }, lists from BINS_OFF
 //   block = { size | used u32, size of the block before u32, references u32, pad u32, payload.. }
-//   free block: { size u32, size before u32, next u32, previous u32 }
+//   free block: { size u32, size before u32, next u32, previous u32, poison.. }
+// In a poisoned heap free payloads hold 0xa5, so that heapCheck sees writes after a free. Callers here are the
+// operations of skbs, whose addresses are right; what comes from outside goes through heap-check.ts first.
 import { HEAP_BASE } from "./memory-map";
 
 const MAGIC: u32 = 0x4f46464e;
@@ -12,6 +15,8 @@ const MIN_BLOCK: u32 = 32;
 /** Lists by floor(log2(size)), from 32 bytes on. */
 const BINS_OFF: u32 = 32;
 const BINS: u32 = 28;
+const POISON_OFF: usize = 16;
+const POISON: u32 = 0xa5;
 const FIRST_BLOCK: u32 = HEAP_BASE + 160;
 /** Blocks of a list looked at before a larger list is taken: keeps the search short. */
 const SEARCH: i32 = 16;
@@ -34,6 +39,7 @@ export function heapInit(limit: u32): void {
   store<u32>(HEAP_BASE, limit, 4);
   store<u32>(HEAP_BASE, 0, 8);
   store<u32>(HEAP_BASE, 0, 12);
+  store<u32>(HEAP_BASE, 0, POISON_OFF);
   for (let i: u32 = 0; i < BINS; i++) store<u32>(HEAP_BASE + BINS_OFF + i * 4, 0);
   const size = (limit - FIRST_BLOCK - HEADER) & ~15;
   // the sentinel at the end counts as used, so that nothing is ever joined with it
@@ -52,6 +58,13 @@ export function heapUsed(): u32 {
 /** Blocks handed out and not freed. */
 export function heapBlocks(): u32 {
   return load<u32>(HEAP_BASE, 12);
+}
+
+/** From now on fill what is freed, and what is free already, with 0xa5. */
+export function heapPoison(): void {
+  store<u32>(HEAP_BASE, 1, POISON_OFF);
+  for (let block = FIRST_BLOCK; sizeOf(block); block += sizeOf(block))
+    if (!(load<u32>(block) & USED)) memory.fill(block + HEADER, <u8>POISON, sizeOf(block) - HEADER);
 }
 
 function putFree(block: u32, size: u32): void {
@@ -117,20 +130,26 @@ export function kfree(address: u32): void {
   if (address === 0) return;
   let block = address - HEADER;
   let size = sizeOf(block);
-  if (!(load<u32>(block) & USED) || size === 0) return;
+  if (!(load<u32>(block) & USED)) return;
   store<u32>(HEAP_BASE, load<u32>(HEAP_BASE, 8) - size, 8);
   store<u32>(HEAP_BASE, load<u32>(HEAP_BASE, 12) - 1, 12);
+  // a tag that stays inside a joined block must not look used
+  store<u32>(block, 0);
+  const poison = load<u32>(HEAP_BASE, POISON_OFF);
+  if (poison) memory.fill(block + HEADER, <u8>POISON, size - HEADER);
   const after = block + size;
   const afterSize = load<u32>(after);
   if (!(afterSize & USED)) {
     takeFree(after, afterSize);
     size += afterSize;
+    if (poison) memory.fill(after, <u8>POISON, HEADER);
   }
   const beforeSize = load<u32>(block, 4);
   if (beforeSize) {
     const before = block - beforeSize;
     if (!(load<u32>(before) & USED)) {
       takeFree(before, beforeSize);
+      if (poison) memory.fill(block, <u8>POISON, HEADER);
       block = before;
       size += beforeSize;
     }

@@ -1,6 +1,14 @@
 // skbuff's own host module: what the typed face calls.
-export { blockGet, blockPut, blockRefs, heapBlocks, heapInit, heapUsed, kfree, kmalloc } from "./alloc";
+export { heapBlocks, heapInit, heapPoison, heapUsed, kmalloc } from "./alloc";
 export { skbPull, skbPush, skbPut, skbReserve, skbTrim } from "./geometry";
+export {
+  blockGetChecked as blockGet,
+  blockPutChecked as blockPut,
+  blockRefsChecked as blockRefs,
+  heapCheck,
+  heapOwns,
+  kfreeChecked as kfree,
+} from "./heap-check";
 export {
   pskbMayPull,
   pskbPullTail,

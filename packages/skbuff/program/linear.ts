@@ -13,6 +13,7 @@ import {
   skbCloned,
   skbFrag,
   skbHeadlen,
+  skbHeadroom,
   skbIsNonlinear,
   skbShinfo,
 } from "./sk-buff";
@@ -124,13 +125,12 @@ function eatList(shinfo: SkbSharedInfo, delta: u32): bool {
   const following = member ? skbAt(member).next : 0;
   let gone = shinfo.fragList;
   while (gone && gone !== member) {
+    // a member that another list holds too keeps its successor
     const next = skbAt(gone).next;
-    skbAt(gone).next = 0;
     kfreeSkb(gone);
     gone = next;
   }
   if (replacement !== member) {
-    skbAt(member).next = 0;
     kfreeSkb(member);
     skbAt(replacement).next = following;
   }
@@ -187,7 +187,11 @@ export function skbEnsureWritable(address: u32, n: u32): i32 {
 export function skbHeaderPointer(address: u32, off: i32, n: u32, buffer: u32): u32 {
   const skb = skbAt(address);
   if (<i64>skbHeadlen(skb) - <i64>off >= <i64>n) return skb.data + off;
-  if (off < 0 || copyBits(skb, <u32>off, buffer, n) !== 0) return 0;
+  if (off >= 0) return copyBits(skb, <u32>off, buffer, n) === 0 ? buffer : 0;
+  // from the headroom on into the frags
+  const before: u32 = 0 - off;
+  if (before > skbHeadroom(skb) || n < before || copyBits(skb, 0, buffer + before, n - before) !== 0) return 0;
+  memory.copy(buffer, skb.data - before, before);
   return buffer;
 }
 
@@ -231,27 +235,25 @@ function trimList(shinfo: SkbSharedInfo, at: u32, n: u32): i32 {
   let member = shinfo.fragList;
   while (member && at < n) {
     const skb = skbAt(member);
-    if (at + skb.len > n) {
-      const shorter = withoutBack(member, n - at);
-      if (shorter === 0) return -ENOMEM;
-      if (shorter !== member) {
-        skbAt(shorter).next = skb.next;
-        skb.next = 0;
-        kfreeSkb(member);
-        if (previous) skbAt(previous).next = shorter;
-        else shinfo.fragList = shorter;
-        member = shorter;
-      }
+    // shared members are replaced by clones: their links belong to the other list
+    let own = member;
+    if (at + skb.len > n) own = withoutBack(member, n - at);
+    else if (skb.users > 1) own = skbClone(member);
+    if (own === 0) return -ENOMEM;
+    if (own !== member) {
+      skbAt(own).next = skb.next;
+      kfreeSkb(member);
+      if (previous) skbAt(previous).next = own;
+      else shinfo.fragList = own;
     }
-    at += skbAt(member).len;
-    previous = member;
-    member = skbAt(member).next;
+    at += skbAt(own).len;
+    previous = own;
+    member = skbAt(own).next;
   }
   if (previous) skbAt(previous).next = 0;
   else shinfo.fragList = 0;
   while (member) {
     const next = skbAt(member).next;
-    skbAt(member).next = 0;
     kfreeSkb(member);
     member = next;
   }

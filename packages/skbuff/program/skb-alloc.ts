@@ -69,6 +69,7 @@ export function skbClone(address: u32): u32 {
   clone.next = 0;
   clone.prev = 0;
   clone.users = 1;
+  clone.nohdr = 0;
   const shinfo = skbShinfo(skb);
   shinfo.dataref = shinfo.dataref + 1;
   return copy;
@@ -93,27 +94,44 @@ function releaseData(skb: SkBuff): u32 {
   return list;
 }
 
-/** Drop one reference; the last one frees the skb, its buffer and its lists (iteratively: lists nest). */
+/**
+ * Drop one reference; the last one frees the skb, its buffer and its lists. Lists nest: an skb whose list is being
+ * freed waits on a stack linked by `prev`. Only skbs without other holders are written to.
+ */
 export function kfreeSkb(address: u32): void {
   if (address === 0) return;
-  const first = skbAt(address);
-  if (first.users > 1) {
-    first.users = first.users - 1;
+  if (skbAt(address).users > 1) {
+    skbAt(address).users = skbAt(address).users - 1;
     return;
   }
-  let pending: u32 = address;
-  first.next = 0;
-  while (pending) {
-    const skb = skbAt(pending);
-    const next = skb.next;
-    if (skb.users > 1) {
-      skb.users = skb.users - 1;
-      pending = next;
+  skbAt(address).next = 0;
+  let parent: u32 = 0;
+  let at = address;
+  while (at || parent) {
+    if (at === 0) {
+      const done = parent;
+      at = skbAt(done).next;
+      parent = skbAt(done).prev;
+      kfree(done);
       continue;
     }
+    const skb = skbAt(at);
+    if (skb.users > 1) {
+      skb.users = skb.users - 1;
+      at = skb.next;
+      continue;
+    }
+    skb.users = 0;
     const list = releaseData(skb);
-    kfree(pending);
-    pending = append(list, next);
+    if (list) {
+      skb.prev = parent;
+      parent = at;
+      at = list;
+      continue;
+    }
+    const next = skb.next;
+    kfree(at);
+    at = next;
   }
 }
 
@@ -145,10 +163,12 @@ export function pskbExpandHead(address: u32, nhead: u32, ntail: u32): i32 {
   const skb = skbAt(address);
   const oldHead = skb.head;
   const oldSize = skb.end - oldHead;
-  const head = allocData(oldSize + nhead + ntail);
+  // in 64 bits: the sum of three u32 must not wrap into a small buffer
+  const wanted = <u64>oldSize + <u64>nhead + <u64>ntail;
+  const head = wanted > 0xf000_0000 ? 0 : allocData(<u32>wanted);
   if (head === 0) return -ENOMEM;
   const shinfo = skbShinfo(skb);
-  const newEnd = head + ((oldSize + nhead + ntail + SKB_DATA_ALIGN) & ~SKB_DATA_ALIGN);
+  const newEnd = head + ((<u32>wanted + SKB_DATA_ALIGN) & ~SKB_DATA_ALIGN);
   // the headroom too: header offsets may point before data
   memory.copy(head + nhead, oldHead, skb.tail - oldHead);
   memory.copy(newEnd, skb.end, SIZEOF_SKB_SHARED_INFO);
@@ -163,6 +183,7 @@ export function pskbExpandHead(address: u32, nhead: u32, ntail: u32): i32 {
   skb.data = skb.data - oldHead + head + nhead;
   skb.tail = skb.tail - oldHead + head + nhead;
   skb.end = newEnd;
+  skb.truesize = skb.truesize + (newEnd - head) - oldSize;
   skb.cloned = 0;
   skb.nohdr = 0;
   moveHeaders(skb, nhead);
@@ -261,7 +282,7 @@ export function skbAddFrag(address: u32, page: u32, offset: u32, size: u32): i32
   return 0;
 }
 
-/** Append an skb to the frag_list; the reference goes to the skb. */
+/** Append an skb to the frag_list, whose members nobody else may hold; the reference goes to the skb. */
 export function skbAddFragList(address: u32, member: u32): void {
   const skb = skbAt(address);
   const shinfo = skbShinfo(skb);

@@ -8,6 +8,7 @@ export type SkbuffErrorCode =
   | "skb_under_panic"
   | "skb_pull_panic"
   | "use_after_free"
+  | "double_free"
   | "wasm_unavailable";
 
 /** Thrown for caller mistakes only; packet content never throws. */

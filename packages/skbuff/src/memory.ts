@@ -25,12 +25,15 @@ export interface Accel1 {
 /** skbuff's own module: heap, skbs, geometry. Addresses are numbers, 0 is NULL; results as its sources say. */
 export interface SkbuffKernel {
   heapInit(limit: number): void;
+  heapPoison(): void;
+  heapCheck(): number;
+  heapOwns(address: number): number;
   heapUsed(): number;
   heapBlocks(): number;
   kmalloc(bytes: number): number;
-  kfree(address: number): void;
-  blockGet(address: number): void;
-  blockPut(address: number): void;
+  kfree(address: number): number;
+  blockGet(address: number): number;
+  blockPut(address: number): number;
   blockRefs(address: number): number;
   allocSkb(size: number): number;
   skbClone(skb: number): number;
@@ -113,6 +116,7 @@ export class Memory {
       this.bytes.fill(0xa5, HEAP_BASE);
     }
     this.kernel.heapInit(this.size);
+    if (options.poison) this.kernel.heapPoison();
   }
 
   /** Make a memory; throws SkbuffError: EINVAL for a size out of range, ENOMEM when the engine refuses. */
@@ -138,9 +142,13 @@ export class Memory {
     return this.kernel.kmalloc(bytes) >>> 0;
   }
 
-  /** Give bytes of {@link alloc} back. */
+  /**
+   * Give bytes of {@link alloc} back; 0 is ignored.
+   * Throws SkbuffError double_free for an address that is free already or was never given; nothing changes then.
+   */
   free(address: number): void {
-    this.kernel.kfree(address);
+    if (this.kernel.kfree(address) === 0)
+      throw new SkbuffError("double_free", `Memory.free: nothing is allocated at ${address}`, { address });
   }
 }
 

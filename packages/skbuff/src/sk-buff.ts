@@ -422,7 +422,7 @@ export class SkBuff {
 
   /** Drop one reference. Throws use_after_free when there is none. */
   kfreeSkb(): void {
-    if (this.address === 0 || this.users === 0)
+    if (this.memory.kernel.heapOwns(this.address) === 0 || this.users === 0)
       throw new SkbuffError("use_after_free", `kfreeSkb: skb at ${this.address} is free already`, {
         address: this.address,
       });

@@ -7,6 +7,14 @@
  *
  * @packageDocumentation
  */
+export {
+  type BasicDissector,
+  type BasicKeys,
+  dissectBasic,
+  ethHeaderParseProtocol,
+  ipTunnelParseProtocol,
+} from "./basic-dissector.ts";
+export * from "./constants.ts";
 export { SkbuffError, type SkbuffErrorCode } from "./errors.ts";
 export { SK_BUFF, SKB_SHARED_INFO } from "./layout/sk-buff.ts";
 export type { Field, FieldType, Layout } from "./layout/types.ts";
@@ -49,4 +57,14 @@ export {
   SK_BUFF_OFF,
   SKB_SHARED_INFO_OFF,
 } from "./sk-buff-fields.ts";
+export {
+  type VirtioNetHdrFromSkbOptions,
+  type VirtioNetHdrToSkbOptions,
+  type VirtioNetTunnelOptions,
+  virtioNetHandleCsumOffload,
+  virtioNetHdrFromSkb,
+  virtioNetHdrTnlFromSkb,
+  virtioNetHdrTnlToSkb,
+  virtioNetHdrToSkb,
+} from "./virtio-net-hdr.ts";
 export * from "./wire/index.ts";

@@ -51,7 +51,7 @@ export class VirtioNetHdr {
   set csumStart(value: u16) {
     store<u16>(changetype<usize>(this), value, 6);
   }
-  /** The field, from csum_start. */
+  /** The 16-bit field, from csum_start. */
   @inline
   get csumOffset(): u16 {
     return load<u16>(changetype<usize>(this), 8);
@@ -69,7 +69,7 @@ export class VirtioNetHdr {
   set numBuffers(value: u16) {
     store<u16>(changetype<usize>(this), value, 10);
   }
-  /** Hash. */
+  /** Hash; since 6.17 named as two halves of 16 bits. */
   @inline
   get hashValue(): u32 {
     return load<u32>(changetype<usize>(this), 12);
@@ -78,7 +78,7 @@ export class VirtioNetHdr {
   set hashValue(value: u32) {
     store<u32>(changetype<usize>(this), value, 12);
   }
-  /** What the hash covers. */
+  /** What the hash covers, one of VIRTIO_NET_HASH_REPORT_. */
   @inline
   get hashReport(): u16 {
     return load<u16>(changetype<usize>(this), 16);
@@ -86,6 +86,15 @@ export class VirtioNetHdr {
   @inline
   set hashReport(value: u16) {
     store<u16>(changetype<usize>(this), value, 16);
+  }
+  /** Zero. */
+  @inline
+  get padding(): u16 {
+    return load<u16>(changetype<usize>(this), 18);
+  }
+  @inline
+  set padding(value: u16) {
+    store<u16>(changetype<usize>(this), value, 18);
   }
   /** Outer transport header, from the frame's first byte. */
   @inline

@@ -3,8 +3,21 @@
  * the C header, field names in reports and diagrams are generated from these tables and from nothing else.
  */
 
-/** How a field lies in memory. `be` fields are network order; plain ones little endian. */
-export type FieldType = "u8" | "u16" | "u32" | "u64" | "be16" | "be32" | "le16" | "le32" | "bytes";
+/**
+ * How a field lies in memory. `be` fields are network order; plain ones little endian; `guest16` is little endian
+ * in virtio 1.x and the guest's order before.
+ */
+export type FieldType =
+  | "u8"
+  | "u16"
+  | "u32"
+  | "u64"
+  | "be16"
+  | "be32"
+  | "le16"
+  | "le32"
+  | "guest16"
+  | "bytes";
 
 /** One field of a struct or header. */
 export interface Field {

@@ -16,46 +16,52 @@ export const setGsoType = (v: DataView, off: number, n: number): void =>
   v.setUint8(off + 1, n);
 
 /** Bytes of headers. */
-export const hdrLen = (v: DataView, off: number): number => v.getUint16(off + 2, true);
+export const hdrLen = (v: DataView, off: number, littleEndian: boolean = true): number => v.getUint16(off + 2, littleEndian);
 /** Set {@link hdrLen}. */
-export const setHdrLen = (v: DataView, off: number, n: number): void =>
-  v.setUint16(off + 2, n, true);
+export const setHdrLen = (v: DataView, off: number, n: number, littleEndian: boolean = true): void =>
+  v.setUint16(off + 2, n, littleEndian);
 
 /** Payload bytes of each segment. */
-export const gsoSize = (v: DataView, off: number): number => v.getUint16(off + 4, true);
+export const gsoSize = (v: DataView, off: number, littleEndian: boolean = true): number => v.getUint16(off + 4, littleEndian);
 /** Set {@link gsoSize}. */
-export const setGsoSize = (v: DataView, off: number, n: number): void =>
-  v.setUint16(off + 4, n, true);
+export const setGsoSize = (v: DataView, off: number, n: number, littleEndian: boolean = true): void =>
+  v.setUint16(off + 4, n, littleEndian);
 
 /** First byte summed, from the frame's first byte. */
-export const csumStart = (v: DataView, off: number): number => v.getUint16(off + 6, true);
+export const csumStart = (v: DataView, off: number, littleEndian: boolean = true): number => v.getUint16(off + 6, littleEndian);
 /** Set {@link csumStart}. */
-export const setCsumStart = (v: DataView, off: number, n: number): void =>
-  v.setUint16(off + 6, n, true);
+export const setCsumStart = (v: DataView, off: number, n: number, littleEndian: boolean = true): void =>
+  v.setUint16(off + 6, n, littleEndian);
 
-/** The field, from csum_start. */
-export const csumOffset = (v: DataView, off: number): number => v.getUint16(off + 8, true);
+/** The 16-bit field, from csum_start. */
+export const csumOffset = (v: DataView, off: number, littleEndian: boolean = true): number => v.getUint16(off + 8, littleEndian);
 /** Set {@link csumOffset}. */
-export const setCsumOffset = (v: DataView, off: number, n: number): void =>
-  v.setUint16(off + 8, n, true);
+export const setCsumOffset = (v: DataView, off: number, n: number, littleEndian: boolean = true): void =>
+  v.setUint16(off + 8, n, littleEndian);
 
 /** Merged receive buffers. */
-export const numBuffers = (v: DataView, off: number): number => v.getUint16(off + 10, true);
+export const numBuffers = (v: DataView, off: number, littleEndian: boolean = true): number => v.getUint16(off + 10, littleEndian);
 /** Set {@link numBuffers}. */
-export const setNumBuffers = (v: DataView, off: number, n: number): void =>
-  v.setUint16(off + 10, n, true);
+export const setNumBuffers = (v: DataView, off: number, n: number, littleEndian: boolean = true): void =>
+  v.setUint16(off + 10, n, littleEndian);
 
-/** Hash. */
+/** Hash; since 6.17 named as two halves of 16 bits. */
 export const hashValue = (v: DataView, off: number): number => v.getUint32(off + 12, true);
 /** Set {@link hashValue}. */
 export const setHashValue = (v: DataView, off: number, n: number): void =>
   v.setUint32(off + 12, n, true);
 
-/** What the hash covers. */
+/** What the hash covers, one of VIRTIO_NET_HASH_REPORT_. */
 export const hashReport = (v: DataView, off: number): number => v.getUint16(off + 16, true);
 /** Set {@link hashReport}. */
 export const setHashReport = (v: DataView, off: number, n: number): void =>
   v.setUint16(off + 16, n, true);
+
+/** Zero. */
+export const padding = (v: DataView, off: number): number => v.getUint16(off + 18, true);
+/** Set {@link padding}. */
+export const setPadding = (v: DataView, off: number, n: number): void =>
+  v.setUint16(off + 18, n, true);
 
 /** Outer transport header, from the frame's first byte. */
 export const outerThOffset = (v: DataView, off: number): number => v.getUint16(off + 20, true);

@@ -1,0 +1,4 @@
+/** Errno numbers as Linux has them (asm-generic); functions return them negated. */
+
+/** Invalid argument. */
+export const EINVAL = 22;

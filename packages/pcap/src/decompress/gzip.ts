@@ -418,14 +418,14 @@ export class GzipDecoder implements Decoder {
         ]!;
       let next = bit + (entry & 15);
       const symbol = entry >>> 4;
+      // what lies behind the input may not decide anything
+      if (next > endBits) break;
       if (symbol < 256) {
-        if (next > endBits) break;
         window[out++] = symbol;
         bit = next;
         continue;
       }
       if (symbol === 256) {
-        if (next > endBits) break;
         bit = next;
         result = GO_ON;
         break;
@@ -447,7 +447,7 @@ export class GzipDecoder implements Decoder {
           ((input[at]! | (input[at + 1]! << 8) | (input[at + 2]! << 16)) >>> (next & 7)) & distanceMask
         ]!;
       next += far & 15;
-      if (next > endBits || (far === 0 && next === endBits)) break;
+      if (next > endBits || (far === 0 && next + this.distanceBits > endBits)) break;
       if (far === 0 || far >>> 4 > 29) {
         result = -1;
         break;

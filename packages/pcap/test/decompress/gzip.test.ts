@@ -199,3 +199,14 @@ it("a decoder says what it waits for", () => {
   expect(new TextDecoder().decode(out.subarray(0, 5))).toBe("hello");
   expect(new GzipDecoder().decode(packed, 0, 12, true, out, 0, 10)).toBe(FAULT);
 });
+
+it("a stream that ends in the middle of a symbol is truncated, whatever the input's buffer held before", () => {
+  // found by fuzzing: the second member's last 3 bits are the beginning of a code of 8
+  const packed = hexToBytes(
+    "1f8b08000000000000035bb8e9f015062606160606060057fec0100b0000001f8b0800000000000003636080000715060646c15de6520cdc9e420c0c0cec0c0c",
+  )!;
+  const whole = gunzip(packed);
+  expect(whole.fault).toMatchObject({ code: "TRUNCATED_GZIP" });
+  for (let split = 1; split < packed.length; split++)
+    expect(gunzip(packed, [split, 1, 7, 64])).toEqual(whole);
+});

@@ -194,6 +194,7 @@ function cHeader(structs: readonly Layout[], wires: readonly Layout[]): string {
     let at = 0;
     for (const f of l.fields) {
       if (f.bits !== undefined || f.offset < at) continue;
+      if (f.offset > at) out.push(`\tuint8_t pad_${at}[${f.offset - at}];`);
       if (f.kernel === "csum")
         out.push(
           "\tunion {",
@@ -208,7 +209,13 @@ function cHeader(structs: readonly Layout[], wires: readonly Layout[]): string {
       else out.push(`\tuint${8 * width(f)}_t ${f.kernel};`);
       at = f.offset + width(f);
     }
-    out.push("};", "");
+    if (at < l.size) out.push(`\tuint8_t pad_${at}[${l.size - at}];`);
+    const name = `no_${l.name}`;
+    out.push(
+      "};",
+      `typedef char ${name}_has_${l.size}_bytes[sizeof(struct ${name}) == ${l.size} ? 1 : -1];`,
+      "",
+    );
   }
   out.push("#endif");
   return `${out.join("\n")}\n`;

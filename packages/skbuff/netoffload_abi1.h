@@ -306,6 +306,7 @@ struct no_sk_buff {
 	uint32_t truesize;
 	uint8_t cb[48];
 };
+typedef char no_sk_buff_has_128_bytes[sizeof(struct no_sk_buff) == 128 ? 1 : -1];
 
 struct no_skb_shared_info {
 	uint8_t flags;
@@ -319,6 +320,8 @@ struct no_skb_shared_info {
 	uint32_t dataref;
 	uint32_t reserved;
 	uint8_t frags[204];
+	uint8_t pad_228[4];
 };
+typedef char no_skb_shared_info_has_232_bytes[sizeof(struct no_skb_shared_info) == 232 ? 1 : -1];
 
 #endif

@@ -21,7 +21,7 @@ export {
   TARGET,
   type TargetName,
 } from "./image/notes.ts";
-export { type Image, type ImageProgram, readImage } from "./image/read.ts";
+export { type AcceptPrograms, type Image, type ImageProgram, readImage } from "./image/read.ts";
 export { fileNoteAt, type ImageInput, seal, writeImage } from "./image/write.ts";
 export { decodeInsns, encodeInsns, type Insn, judgeInsn } from "./targets/ebpf/insn.ts";
 export {

@@ -28,7 +28,14 @@ export function checkImage(
 ): Answer<Bundle> {
   const device = ops.programmable;
   if (device === null) return refuse("EOPNOTSUPP", "device is not programmable");
-  const image = readImage(bytes);
+  // check 9 stands between those of the container
+  const image = readImage(bytes, (programs) => {
+    const foreign = programs.find((p) => !device.targets.includes(p.target) || p.abi !== device.abi);
+    if (foreign === undefined) return null;
+    const target = TARGETS[foreign.target] ?? foreign.target;
+    const message = `${wordFor(programs)} image is for target ${target}, device is ${device.describe}`;
+    return { check: 9, errno: "ENOEXEC", message };
+  });
   if (!image.ok) {
     const first = image.diagnostics[0];
     return refuse(
@@ -38,14 +45,7 @@ export function checkImage(
     );
   }
   const programs: readonly BundleProgram[] = image.value.programs;
-  const word = programs.every((p) => p.irKind === 1) ? "parser" : "program";
-  for (const p of programs)
-    if (!device.targets.includes(p.target) || p.abi !== device.abi)
-      return refuse(
-        "ENOEXEC",
-        `${word} image is for target ${TARGETS[p.target] ?? p.target}, device is ${device.describe}`,
-        9,
-      );
+  const word = wordFor(programs);
   if (policy.checkCode !== false)
     for (const p of programs)
       if (ops.codeMatchesIr?.(p) === false)
@@ -54,6 +54,11 @@ export function checkImage(
   if (short !== null)
     return refuse("ENOSPC", `${word} needs ${short.need} ${short.name}, device has ${short.have}`, 12);
   return grant({ file, programs, image: bytes.slice() });
+}
+
+/** What messages call a bundle. */
+function wordFor(programs: readonly { readonly irKind: number }[]): "parser" | "program" {
+  return programs.every((p) => p.irKind === 1) ? "parser" : "program";
 }
 
 /** Resources that add up over a bundle; the others (stack, key bits) are needed by one program at a time. */
@@ -65,15 +70,20 @@ const ADDITIVE: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "metadata_bytes",
 ]);
 
-function shortage(
-  programs: readonly BundleProgram[],
-  have: Resources,
-): { name: string; need: number; have: number } | null {
+/** What a bundle takes of a device, its programs together. */
+export function neededResources(programs: readonly BundleProgram[]): Resources {
   const need: Record<string, number> = {};
   for (const program of programs)
     for (const [name, amount] of Object.entries(program.resources))
       need[name] = ADDITIVE.has(name) ? (need[name] ?? 0) + amount : Math.max(need[name] ?? 0, amount);
-  for (const [name, amount] of Object.entries(need))
+  return need;
+}
+
+function shortage(
+  programs: readonly BundleProgram[],
+  have: Resources,
+): { name: string; need: number; have: number } | null {
+  for (const [name, amount] of Object.entries(neededResources(programs)))
     if (amount > (have[name] ?? 0)) return { name, need: amount, have: have[name] ?? 0 };
   return null;
 }

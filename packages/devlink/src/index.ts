@@ -27,8 +27,8 @@ export {
   firmwareDirectories,
   requestFirmware,
 } from "./firmware.ts";
-export { checkImage, type ImagePolicy } from "./image-check.ts";
-export { DevlinkInstance, DevlinkRegistry, isHandle } from "./instance.ts";
+export { checkImage, type ImagePolicy, neededResources } from "./image-check.ts";
+export { type ActionStats, DevlinkInstance, DevlinkRegistry, isHandle } from "./instance.ts";
 export {
   DEVLINK_ATTR,
   DEVLINK_CMD,
@@ -83,5 +83,6 @@ export {
   type ReloadRequest,
   type ReloadState,
   reload,
+  reloadAction,
   type StatusMessage,
 } from "./reload.ts";

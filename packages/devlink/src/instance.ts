@@ -11,6 +11,18 @@ import {
   reload,
 } from "./reload.ts";
 
+/** How often an action worked, by limit. */
+export interface ActionStats {
+  readonly action: ReloadAction;
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+/** Reloads that another host caused: every real action and limit is shown, and a device of one host has none. */
+export const REMOTE_STATS: readonly ActionStats[] = [
+  { action: "driver_reinit", limits: { unspecified: 0 } },
+  { action: "fw_activate", limits: { unspecified: 0, no_reset: 0 } },
+];
+
 /** A device under devlink: its driver's operations, reload statistics and lock. */
 export class DevlinkInstance {
   /** `BUS/DEV`. */
@@ -44,7 +56,7 @@ export class DevlinkInstance {
    * Reload statistics by action and limit: the limits shown are `unspecified` and those the driver registers;
    * the pair driver_reinit, no_reset is never shown.
    */
-  stats(): { action: ReloadAction; limits: Readonly<Record<string, number>> }[] {
+  stats(): ActionStats[] {
     return this.ops.reloadActions.map((action) => {
       const counted = this.#state.stats.get(action) ?? { unspecified: 0, no_reset: 0 };
       const limits: Record<string, number> = { unspecified: counted.unspecified };
@@ -65,9 +77,18 @@ export class DevlinkInstance {
     return { ...info, running };
   }
 
-  /** Reload under the device's lock: a second caller waits, never interleaves. Never rejects. */
+  /**
+   * Reload under the device's lock: a second caller waits, never interleaves. Never rejects: a driver or firmware
+   * source that throws answers EIO.
+   */
   reload(request: ReloadRequest, context: ReloadContext): Promise<Answer<ReloadReply>> {
-    const run = this.#lock.then(() => reload(request, this.ops, this.#state, context));
+    const run = this.#lock
+      .then(() => reload(request, this.ops, this.#state, context))
+      .catch((error: unknown) => {
+        // whatever was under way, what is offloaded now must be what the device really runs
+        context.reevaluateOffloads?.();
+        return refuse("EIO", `driver failed: ${error instanceof Error ? error.message : String(error)}`);
+      });
     this.#lock = run.catch(() => undefined);
     return run;
   }

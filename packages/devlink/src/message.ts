@@ -4,10 +4,10 @@
  * @see include/uapi/linux/devlink.h; Documentation/netlink/specs/devlink.yaml
  */
 import { type Answer, grant, refuse } from "./errno.ts";
-import type { DevlinkInstance } from "./instance.ts";
+import { type ActionStats, type DevlinkInstance, REMOTE_STATS } from "./instance.ts";
 import { AttrWriter, type NlAttr, readAttrs } from "./nlattr.ts";
 import type { ReloadAction } from "./ops.ts";
-import { RELOAD_ACTION_NUMBER, type ReloadReply, type ReloadRequest } from "./reload.ts";
+import { RELOAD_ACTION_NUMBER, type ReloadReply, type ReloadRequest, reloadAction } from "./reload.ts";
 
 /** Command numbers. */
 export const DEVLINK_CMD = { GET: 1, NEW: 3, RELOAD: 37, INFO_GET: 51 } as const;
@@ -37,6 +37,7 @@ export const DEVLINK_ATTR = {
   RELOAD_STATS_ENTRY: 158,
   RELOAD_STATS_LIMIT: 159,
   RELOAD_STATS_VALUE: 160,
+  REMOTE_RELOAD_STATS: 161,
   RELOAD_ACTION_INFO: 162,
   RELOAD_ACTION_STATS: 163,
 } as const;
@@ -80,8 +81,8 @@ function handleOf(attrs: readonly NlAttr[]): string | null {
 }
 
 function reloadOf(attrs: readonly NlAttr[]): Answer<ReloadRequest> {
-  const action = attrs.find((a) => a.type === DEVLINK_ATTR.RELOAD_ACTION);
-  const limits = attrs.find((a) => a.type === DEVLINK_ATTR.RELOAD_LIMITS);
+  const action = lastOf(attrs, DEVLINK_ATTR.RELOAD_ACTION);
+  const limits = lastOf(attrs, DEVLINK_ATTR.RELOAD_LIMITS);
   const file = stringAttr(attrs, DEVLINK_ATTR.FLASH_UPDATE_FILE_NAME);
   let name: string | undefined;
   if (action !== undefined) {
@@ -113,8 +114,13 @@ function reloadOf(attrs: readonly NlAttr[]): Answer<ReloadRequest> {
   });
 }
 
+/** Kernel quirk: of an attribute that is given twice the last one counts. */
+function lastOf(attrs: readonly NlAttr[], type: number): NlAttr | undefined {
+  return attrs.findLast((a) => a.type === type);
+}
+
 function stringAttr(attrs: readonly NlAttr[], type: number): string | null {
-  const found = attrs.find((a) => a.type === type);
+  const found = lastOf(attrs, type);
   if (found === undefined) return null;
   const end = found.payload.indexOf(0);
   return end < 0 ? null : new TextDecoder().decode(found.payload.subarray(0, end));
@@ -142,8 +148,11 @@ function putHandle(writer: AttrWriter, handle: string): void {
 export function encodeReloadRequest(handle: string, request: ReloadRequest): Uint8Array {
   const writer = begin(DEVLINK_CMD.RELOAD);
   putHandle(writer, handle);
-  const action = request.action?.replace("-", "_") as ReloadAction | undefined;
-  if (action !== undefined) writer.u8(DEVLINK_ATTR.RELOAD_ACTION, RELOAD_ACTION_NUMBER[action] ?? 0);
+  if (request.action !== undefined) {
+    const action = reloadAction(request.action);
+    // a word nobody knows becomes a number nobody knows
+    writer.u8(DEVLINK_ATTR.RELOAD_ACTION, action === null ? 0 : RELOAD_ACTION_NUMBER[action]);
+  }
   if (request.limits !== undefined) {
     const bits = request.limits.includes("no_reset") ? 1 << LIMIT_NO_RESET : 0;
     writer.bitfield32(DEVLINK_ATTR.RELOAD_LIMITS, bits, bits);
@@ -157,24 +166,27 @@ export function encodeGet(instance: DevlinkInstance): Uint8Array {
   const writer = begin(DEVLINK_CMD.NEW);
   putHandle(writer, instance.handle);
   writer.u8(DEVLINK_ATTR.RELOAD_FAILED, instance.reloadFailed ? 1 : 0);
-  writer.nest(DEVLINK_ATTR.DEV_STATS, (stats) =>
-    stats.nest(DEVLINK_ATTR.RELOAD_STATS, (local) => {
-      for (const { action, limits } of instance.stats())
-        local.nest(DEVLINK_ATTR.RELOAD_ACTION_INFO, (info) =>
-          info
-            .u8(DEVLINK_ATTR.RELOAD_ACTION, RELOAD_ACTION_NUMBER[action])
-            .nest(DEVLINK_ATTR.RELOAD_ACTION_STATS, (list) => {
-              for (const [limit, value] of Object.entries(limits))
-                list.nest(DEVLINK_ATTR.RELOAD_STATS_ENTRY, (entry) =>
-                  entry
-                    .u8(DEVLINK_ATTR.RELOAD_STATS_LIMIT, limit === "no_reset" ? LIMIT_NO_RESET : 0)
-                    .u32(DEVLINK_ATTR.RELOAD_STATS_VALUE, value),
-                );
-            }),
-        );
-    }),
-  );
+  writer.nest(DEVLINK_ATTR.DEV_STATS, (stats) => {
+    stats.nest(DEVLINK_ATTR.RELOAD_STATS, (local) => putStats(local, instance.stats()));
+    stats.nest(DEVLINK_ATTR.REMOTE_RELOAD_STATS, (remote) => putStats(remote, REMOTE_STATS));
+  });
   return message(writer);
+}
+
+function putStats(writer: AttrWriter, stats: readonly ActionStats[]): void {
+  for (const { action, limits } of stats)
+    writer.nest(DEVLINK_ATTR.RELOAD_ACTION_INFO, (info) =>
+      info
+        .u8(DEVLINK_ATTR.RELOAD_ACTION, RELOAD_ACTION_NUMBER[action])
+        .nest(DEVLINK_ATTR.RELOAD_ACTION_STATS, (list) => {
+          for (const [limit, value] of Object.entries(limits))
+            list.nest(DEVLINK_ATTR.RELOAD_STATS_ENTRY, (entry) =>
+              entry
+                .u8(DEVLINK_ATTR.RELOAD_STATS_LIMIT, limit === "no_reset" ? LIMIT_NO_RESET : 0)
+                .u32(DEVLINK_ATTR.RELOAD_STATS_VALUE, value),
+            );
+        }),
+    );
 }
 
 /** The reply to INFO_GET. */

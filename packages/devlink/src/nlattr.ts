@@ -60,7 +60,10 @@ export function readAttrs(bytes: Uint8Array): { ok: true; value: NlAttr[] } | { 
 export class AttrWriter {
   #bytes: number[] = [];
 
-  /** Bytes as they are. */
+  /**
+   * Bytes as they are.
+   * @throws RangeError when they are more than 65,531
+   */
   put(type: number, payload: Uint8Array): this {
     return this.#header(type, payload.length).#append(payload);
   }
@@ -103,6 +106,8 @@ export class AttrWriter {
 
   #header(type: number, payloadLength: number): this {
     const length = NLA_HDRLEN + payloadLength;
+    if (length > 0xffff)
+      throw new RangeError(`attribute ${type & NLA_TYPE_MASK}: ${payloadLength} bytes, 65531 fit`);
     this.#bytes.push(length & 255, length >> 8, type & 255, type >> 8);
     return this;
   }

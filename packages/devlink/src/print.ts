@@ -3,7 +3,8 @@
  */
 
 import { type Refusal, strerror } from "./errno.ts";
-import type { DevlinkInstance } from "./instance.ts";
+import { neededResources } from "./image-check.ts";
+import { type ActionStats, type DevlinkInstance, REMOTE_STATS } from "./instance.ts";
 import type { ReloadReply } from "./reload.ts";
 
 /** A JSON value with significant key order. */
@@ -29,13 +30,9 @@ export function devShow(instances: readonly DevlinkInstance[], options: PrintOpt
 }
 
 function statsJson(instance: DevlinkInstance): Json {
-  const local: Record<string, Json> = {};
-  for (const { action, limits } of instance.stats()) local[action] = limits;
-  const none = { unspecified: 0, no_reset: 0 };
-  return {
-    reload: local,
-    remote_reload: { driver_reinit: { unspecified: 0 }, fw_activate: none },
-  };
+  const table = (stats: readonly ActionStats[]): Json =>
+    Object.fromEntries(stats.map(({ action, limits }) => [action, limits]));
+  return { reload: table(instance.stats()), remote_reload: table(REMOTE_STATS) };
 }
 
 /** `dev info`: driver, serials, versions by group; empty groups and empty values are left out. */
@@ -66,9 +63,7 @@ export function devParserShow(instances: readonly DevlinkInstance[]): Json {
       out[instance.handle] = {};
       continue;
     }
-    const used: Record<string, number> = {};
-    for (const program of bundle.programs)
-      for (const [name, amount] of Object.entries(program.resources)) used[name] = (used[name] ?? 0) + amount;
+    const used = neededResources(bundle.programs);
     const sizes = instance.ops.programmable?.resources ?? {};
     const resources: Record<string, Json> = {};
     for (const name of Object.keys({ ...used, ...sizes }))

@@ -65,6 +65,12 @@ export const RELOAD_ACTION_NUMBER: Readonly<Record<ReloadAction, number>> = {
   parser_fetch: 3,
 };
 
+/** The action a word names, null when there is none; `parser-fetch` is taken for `parser_fetch`. */
+export function reloadAction(word: string): ReloadAction | null {
+  const name = word === "parser-fetch" ? "parser_fetch" : word;
+  return Object.hasOwn(RELOAD_ACTION_NUMBER, name) ? (name as ReloadAction) : null;
+}
+
 /** Result of the parse: a request whose words are all known. */
 interface CheckedRequest {
   readonly action: ReloadAction;
@@ -74,9 +80,8 @@ interface CheckedRequest {
 
 /** The order of the kernel's checks 1 to 13; the first failure wins. */
 export function checkReload(request: ReloadRequest, ops: DevlinkOps): Answer<CheckedRequest> {
-  const word = (request.action ?? "driver_reinit").replace("-", "_");
-  if (!(word in RELOAD_ACTION_NUMBER)) return refuse("ERANGE", "integer out of range", 1);
-  const action = word as ReloadAction;
+  const action = reloadAction(request.action ?? "driver_reinit");
+  if (action === null) return refuse("ERANGE", "integer out of range", 1);
   const limits = request.limits;
   if (limits?.some((name) => name !== "no_reset" && name !== "unspecified")) return refuse("EINVAL", "", 2);
   if (!ops.reloadActions.includes(action))

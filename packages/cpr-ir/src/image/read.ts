@@ -45,10 +45,18 @@ class Refused extends Error {
   }
 }
 
-/** Read and check an image. */
-export function readImage(bytes: Uint8Array): Result<Image> {
+/** What a device says to programs whose hashes are right, before their IR is judged. */
+export type AcceptPrograms = (
+  programs: readonly ImageProgram[],
+) => { readonly check: number; readonly errno: string; readonly message: string } | null;
+
+/**
+ * Read and check an image.
+ * @param accept - check 9, which comes between 8 and 10 and belongs to the device; default: none
+ */
+export function readImage(bytes: Uint8Array, accept?: AcceptPrograms): Result<Image> {
   try {
-    return ok({ programs: read(bytes) });
+    return ok({ programs: read(bytes, accept) });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const diagnostic: Diagnostic = {
@@ -68,7 +76,7 @@ interface Section {
   readonly bytes: Uint8Array;
 }
 
-function read(bytes: Uint8Array): ImageProgram[] {
+function read(bytes: Uint8Array, accept?: AcceptPrograms): ImageProgram[] {
   // what is inside is not known before it is read: until a program says otherwise it is a program image
   if (bytes.length < ELF.EHDR) throw new Refused(1, "EINVAL", "program image is truncated");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -110,7 +118,11 @@ function read(bytes: Uint8Array): ImageProgram[] {
       `program image section .note.${found.find((f, i) => found.findIndex((g) => g.note.name === f.note.name) !== i)!.note.name} is invalid`,
     );
   checkDigest(bytes, fileNote);
-  return found.map(checkProgram);
+  const programs = found.map(checkHash);
+  const refused = accept?.(programs);
+  if (refused) throw new Refused(refused.check, refused.errno, refused.message);
+  for (const program of programs) checkIr(program);
+  return programs;
 }
 
 interface Note {
@@ -214,22 +226,23 @@ function checkDigest(bytes: Uint8Array, fileNote: Note): void {
     throw new Refused(6, "EBADMSG", "program image checksum mismatch");
 }
 
-/** Checks 7, 8 and 10 of one program. */
-function checkProgram({ note, ir, text }: Found): ImageProgram {
+/** Checks 7 and 8 of one program. */
+function checkHash({ note, ir, text }: Found): ImageProgram {
   const word = note.irKind === IR_KIND.cpr ? "parser" : "program";
   if (/^sha256:0+$/.test(note.sha256))
     throw new Refused(7, "EOPNOTSUPP", "hash algorithm sha1 is not supported");
   const hash = hashProgram(ir);
   if (hash.sha256 !== note.sha256 || hash.sha1 !== note.sha1)
     throw new Refused(8, "EBADMSG", `${word} image hash does not match its IR`);
-  const reason = invalidIr(note, ir);
-  if (reason !== null)
-    throw new Refused(
-      10,
-      "EINVAL",
-      note.irKind === IR_KIND.cpr ? `invalid parser: ${reason}` : `invalid program ${note.name}: ${reason}`,
-    );
   return { ...note, ir: ir.slice(), text: text.slice() };
+}
+
+/** Check 10 of one program. */
+function checkIr(program: ImageProgram): void {
+  const reason = invalidIr(program, program.ir);
+  if (reason === null) return;
+  const what = program.irKind === IR_KIND.cpr ? "invalid parser" : `invalid program ${program.name}`;
+  throw new Refused(10, "EINVAL", `${what}: ${reason}`);
 }
 
 function invalidIr(note: ProgramNote, ir: Uint8Array): string | null {

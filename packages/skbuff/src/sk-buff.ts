@@ -58,134 +58,166 @@ export class SkBuff {
     return address === 0 ? null : new SkBuff(memory, address);
   }
 
+  /** Address of the next skb of a list, 0 at its end. */
   get next(): number {
     return this.#u32(O.next);
   }
   set next(n: number) {
     this.#set32(O.next, n);
   }
-  /** Address. */
+  /** Address of the linear buffer. */
   get head(): number {
     return this.#u32(O.head);
   }
-  /** Address. */
+  /** Address of the packet's first byte. */
   get data(): number {
     return this.#u32(O.data);
   }
-  /** Address. */
+  /** Address one past the last linear byte. */
   get tail(): number {
     return this.#u32(O.tail);
   }
-  /** Address; the shared info lies there. */
+  /** Address one past the linear area; the shared info lies there. */
   get end(): number {
     return this.#u32(O.end);
   }
-  /** Bytes, all of the packet. */
+  /** Bytes of the packet: linear, frags and frag_list. */
   get len(): number {
     return this.#u32(O.len);
   }
-  /** Bytes that are not linear. */
+  /** Bytes of the packet that are not linear. */
   get dataLen(): number {
     return this.#u32(O.dataLen);
   }
+  /** COMPLETE: 32-bit partial sum over [data, data + len), little-endian words. Shares storage with csumStart and csumOffset. */
   get csum(): number {
     return this.#u32(O.csum);
   }
   set csum(n: number) {
     this.#set32(O.csum, n);
   }
-  /** From head. */
+  /** PARTIAL: first byte summed, bytes from head. */
   get csumStart(): number {
     return this.#u16(O.csumStart);
   }
   set csumStart(n: number) {
     this.#set16(O.csumStart, n);
   }
-  /** From csumStart. */
+  /** PARTIAL: the 16-bit field, bytes from csumStart. */
   get csumOffset(): number {
     return this.#u16(O.csumOffset);
   }
   set csumOffset(n: number) {
     this.#set16(O.csumOffset, n);
   }
-  /** From head; 0xffff unset. */
+  /** Link-layer header, bytes from head; 0xffff unset. */
   get macHeader(): number {
     return this.#u16(O.macHeader);
   }
   set macHeader(n: number) {
     this.#set16(O.macHeader, n);
   }
-  /** From head. */
+  /** Network header, bytes from head. */
   get networkHeader(): number {
     return this.#u16(O.networkHeader);
   }
   set networkHeader(n: number) {
     this.#set16(O.networkHeader, n);
   }
-  /** From head; 0xffff unset. */
+  /** Transport header, bytes from head; 0xffff unset. */
   get transportHeader(): number {
     return this.#u16(O.transportHeader);
   }
   set transportHeader(n: number) {
     this.#set16(O.transportHeader, n);
   }
+  /** Bytes of the link-layer header. */
   get macLen(): number {
     return this.#u16(O.macLen);
   }
   set macLen(n: number) {
     this.#set16(O.macLen, n);
   }
-  /** From head. */
+  /** Inner link-layer header, bytes from head. */
   get innerMacHeader(): number {
     return this.#u16(O.innerMacHeader);
   }
   set innerMacHeader(n: number) {
     this.#set16(O.innerMacHeader, n);
   }
-  /** From head; 0 unset. */
+  /** Inner network header, bytes from head; 0 unset. */
   get innerNetworkHeader(): number {
     return this.#u16(O.innerNetworkHeader);
   }
   set innerNetworkHeader(n: number) {
     this.#set16(O.innerNetworkHeader, n);
   }
-  /** From head. */
+  /** Inner transport header, bytes from head. */
   get innerTransportHeader(): number {
     return this.#u16(O.innerTransportHeader);
   }
   set innerTransportHeader(n: number) {
     this.#set16(O.innerTransportHeader, n);
   }
+  /** EtherType of what is inside, an ordinary number; valid when innerProtocolType is 0. */
   get innerProtocol(): number {
     return this.#u16(O.innerProtocol);
   }
   set innerProtocol(n: number) {
     this.#set16(O.innerProtocol, n);
   }
-  /** EtherType, 0x0800 for IPv4. */
+  /** EtherType as an ordinary number, 0x0800 for IPv4. */
   get protocol(): number {
     return this.#u16(O.protocol);
   }
   set protocol(n: number) {
     this.#set16(O.protocol, n);
   }
+  /** EtherType of the accelerated VLAN tag, an ordinary number; 0: no tag. */
   get vlanProto(): number {
     return this.#u16(O.vlanProto);
   }
   set vlanProto(n: number) {
     this.#set16(O.vlanProto, n);
   }
+  /** The accelerated VLAN tag: priority, drop eligibility, VLAN id. */
   get vlanTci(): number {
     return this.#u16(O.vlanTci);
   }
   set vlanTci(n: number) {
     this.#set16(O.vlanTci, n);
   }
+  /** Flow hash, u32. */
   get hash(): number {
     return this.#u32(O.hash);
   }
   set hash(n: number) {
     this.#set32(O.hash, n);
+  }
+  /** Bits of the fwmark, free for the user; u32. */
+  get mark(): number {
+    return this.#u32(O.mark);
+  }
+  set mark(n: number) {
+    this.#set32(O.mark, n);
+  }
+  /** Queue of the device. */
+  get queueMapping(): number {
+    return this.#u16(O.queueMapping);
+  }
+  set queueMapping(n: number) {
+    this.#set16(O.queueMapping, n);
+  }
+  /** Bytes of memory the skb accounts for. */
+  get truesize(): number {
+    return this.#u32(O.truesize);
+  }
+  /** IP protocol of what is inside; valid when innerProtocolType is 1. Shares storage with innerProtocol. */
+  get innerIpproto(): number {
+    return this.#view.getUint8(this.address + O.innerIpproto);
+  }
+  set innerIpproto(n: number) {
+    this.#view.setUint8(this.address + O.innerIpproto, n);
   }
   /** References to this skb. */
   get users(): number {
@@ -194,78 +226,98 @@ export class SkBuff {
   set users(n: number) {
     this.#set32(O.users, n);
   }
+  /** State of the checksum: one of CHECKSUM_NONE, UNNECESSARY, COMPLETE, PARTIAL. */
   get ipSummed(): number {
     return this.#bits(0, 2);
   }
   set ipSummed(n: number) {
     this.#setBits(0, 2, n);
   }
+  /** UNNECESSARY: verified checksums less one, 0..3. */
   get csumLevel(): number {
     return this.#bits(2, 2);
   }
   set csumLevel(n: number) {
     this.#setBits(2, 2, n);
   }
+  /** 1: PARTIAL asks for CRC-32C (SCTP). */
   get csumNotInet(): number {
     return this.#bits(4, 1);
   }
   set csumNotInet(n: number) {
     this.#setBits(4, 1, n);
   }
+  /** 1: software has verified the checksum. */
   get csumValid(): number {
     return this.#bits(5, 1);
   }
   set csumValid(n: number) {
     this.#setBits(5, 1, n);
   }
+  /** 1: COMPLETE was computed by software. */
   get csumCompleteSw(): number {
     return this.#bits(6, 1);
   }
   set csumCompleteSw(n: number) {
     this.#setBits(6, 1, n);
   }
+  /** 1: the inner header offsets are valid and inner offloads are asked for. */
   get encapsulation(): number {
     return this.#bits(7, 1);
   }
   set encapsulation(n: number) {
     this.#setBits(7, 1, n);
   }
+  /** 1: the outer tunnel header needs a checksum of its own. */
   get encapHdrCsum(): number {
     return this.#bits(8, 1);
   }
   set encapHdrCsum(n: number) {
     this.#setBits(8, 1, n);
   }
+  /** 1: remote checksum offload was done already. */
   get remcsumOffload(): number {
     return this.#bits(9, 1);
   }
   set remcsumOffload(n: number) {
     this.#setBits(9, 1, n);
   }
+  /** 0: innerProtocol is an EtherType; 1: innerIpproto is an IP protocol. */
   get innerProtocolType(): number {
     return this.#bits(10, 1);
   }
   set innerProtocolType(n: number) {
     this.#setBits(10, 1, n);
   }
+  /** 1: the frags are device memory. */
   get unreadable(): number {
     return this.#bits(11, 1);
   }
   set unreadable(n: number) {
     this.#setBits(11, 1, n);
   }
+  /** 1: the hash covers the ports. */
   get l4Hash(): number {
     return this.#bits(12, 1);
   }
   set l4Hash(n: number) {
     this.#setBits(12, 1, n);
   }
+  /** 1: the hash was computed by software. */
   get swHash(): number {
     return this.#bits(13, 1);
   }
   set swHash(n: number) {
     this.#setBits(13, 1, n);
   }
+  /** Whom the frame is for: HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3, OUTGOING 4. */
+  get pktType(): number {
+    return this.#bits(16, 3);
+  }
+  set pktType(n: number) {
+    this.#setBits(16, 3, n);
+  }
+  /** 1: the linear buffer may be shared with a clone; see {@link SkBuff.skbCloned}. */
   get cloned(): number {
     return this.#bits(14, 1);
   }
@@ -307,15 +359,15 @@ export class SkBuff {
     return this.#view.getUint32(this.end + S.fragList, true);
   }
 
-  /** Linear bytes. */
+  /** Bytes of the packet that are linear. */
   get headlen(): number {
     return this.len - this.dataLen;
   }
-  /** Bytes before data. */
+  /** Bytes between head and data. */
   get headroom(): number {
     return this.data - this.head;
   }
-  /** Bytes behind tail; 0 whenever the skb is nonlinear. */
+  /** Free bytes behind tail; 0 whenever the skb is nonlinear. */
   get tailroom(): number {
     return this.dataLen !== 0 ? 0 : this.end - this.tail;
   }
@@ -331,11 +383,94 @@ export class SkBuff {
   get transportOffset(): number {
     return this.transportHeader - this.headroom;
   }
+  /** True for a packet that is still to be segmented. */
   get isGso(): boolean {
     return this.gsoSize !== 0;
   }
+  /** True when some bytes are not linear. */
   get isNonlinear(): boolean {
     return this.dataLen !== 0;
+  }
+
+  /** References to the linear buffer and its shared info (the lower half of dataref). */
+  get dataref(): number {
+    return this.#view.getUint16(this.end + S.dataref, true);
+  }
+  /** True when another skb looks at the same buffer. */
+  get skbCloned(): boolean {
+    return this.cloned !== 0 && this.dataref !== 1;
+  }
+  /** True when somebody else may change the frags' bytes meanwhile. */
+  get hasSharedFrag(): boolean {
+    return this.isNonlinear && (this.shinfoFlags & SKBFL_SHARED_FRAG) !== 0;
+  }
+  /** True when the CPU may read the frags. */
+  get fragsReadable(): boolean {
+    return this.unreadable === 0;
+  }
+  /** True when mac_header was set. */
+  get macHeaderWasSet(): boolean {
+    return this.macHeader !== 0xffff;
+  }
+  /** True when transport_header was set. */
+  get transportHeaderWasSet(): boolean {
+    return this.transportHeader !== 0xffff;
+  }
+  /** mac_header, bytes from data; may be negative. */
+  get macOffset(): number {
+    return this.macHeader - this.headroom;
+  }
+  /** inner_network_header, bytes from data; may be negative. */
+  get innerNetworkOffset(): number {
+    return this.innerNetworkHeader - this.headroom;
+  }
+  /** inner_transport_header, bytes from data; may be negative. */
+  get innerTransportOffset(): number {
+    return this.innerTransportHeader - this.headroom;
+  }
+  /** Bytes from network_header to transport_header, as u32: huge when they are out of order. */
+  get networkHeaderLen(): number {
+    return (this.transportHeader - this.networkHeader) >>> 0;
+  }
+  /** Bytes from inner_network_header to inner_transport_header, as u32: huge when they are out of order. */
+  get innerNetworkHeaderLen(): number {
+    return (this.innerTransportHeader - this.innerNetworkHeader) >>> 0;
+  }
+  /** True when there is an accelerated VLAN tag: its tci alone may be 0. */
+  get vlanTagPresent(): boolean {
+    return this.vlanProto !== 0 || this.vlanTci !== 0;
+  }
+
+  /** mac_header := data. */
+  resetMacHeader(): void {
+    this.macHeader = this.headroom;
+  }
+  /** network_header := data. */
+  resetNetworkHeader(): void {
+    this.networkHeader = this.headroom;
+  }
+  /** transport_header := data. */
+  resetTransportHeader(): void {
+    this.transportHeader = this.headroom;
+  }
+  /** mac_len := bytes from mac_header to network_header. */
+  resetMacLen(): void {
+    this.macLen = this.networkHeader - this.macHeader;
+  }
+  /** The inner header offsets := the outer ones. */
+  resetInnerHeaders(): void {
+    this.innerMacHeader = this.macHeader;
+    this.innerNetworkHeader = this.networkHeader;
+    this.innerTransportHeader = this.transportHeader;
+  }
+  /**
+   * Set the flow hash as a device reports it.
+   * @param type - NONE 0, L2 1, L3 2, L4 3
+   */
+  setHash(hash: number, type: number): void {
+    this.l4Hash = type === 3 ? 1 : 0;
+    this.swHash = 0;
+    this.hash = hash;
   }
 
   /** Extend at the end. @returns address of the new bytes. Throws skb_over_panic as the kernel panics. */
@@ -390,6 +525,23 @@ export class SkBuff {
   /** Cut wherever the bytes lie. @returns 0 or -ENOMEM */
   pskbTrim(n: number): number {
     return this.memory.kernel.pskbTrim(this.address, n);
+  }
+  /**
+   * Copy packet bytes [offset, offset + len), wherever they lie, to memory.
+   * @param offset - from data; @param to - an address; @param len - bytes
+   * @returns 0, or -EFAULT (nothing copied): beyond the packet, or frags that cannot be read
+   */
+  skbCopyBits(offset: number, to: number, len: number): number {
+    return this.memory.kernel.skbCopyBits(this.address, offset, to, len);
+  }
+  /**
+   * Bytes [off, off + n) as one piece: in place where they are linear, else copied to `buffer`.
+   * @param off - from data; a negative one reads the headroom, unchecked as in the kernel
+   * @param buffer - address of n free bytes
+   * @returns the address of the bytes, 0: beyond the packet
+   */
+  skbHeaderPointer(off: number, n: number, buffer: number): number {
+    return this.memory.kernel.skbHeaderPointer(this.address, off, n, buffer) >>> 0;
   }
   /** Make the whole packet linear. @returns 0 or -ENOMEM */
   skbLinearize(): number {

@@ -392,13 +392,13 @@ export class SkBuff {
     return this.dataLen !== 0;
   }
 
-  /** References to the linear buffer and its shared info (the lower half of dataref). */
+  /** References to the linear buffer and its shared info: the lower half; the upper half counts payload-only ones. */
   get dataref(): number {
-    return this.#view.getUint16(this.end + S.dataref, true);
+    return this.#view.getUint32(this.end + S.dataref, true);
   }
   /** True when another skb looks at the same buffer. */
   get skbCloned(): boolean {
-    return this.cloned !== 0 && this.dataref !== 1;
+    return this.cloned !== 0 && (this.dataref & 0xffff) !== 1;
   }
   /** True when somebody else may change the frags' bytes meanwhile. */
   get hasSharedFrag(): boolean {

@@ -19,6 +19,17 @@ export const BASE_FLAGS = [
   "nontrapping-f2i",
 ];
 
+/**
+ * Flags of an offload program: they follow from the memory map of ABI 1 and from nothing else, since the map is part
+ * of the hash. Data begin 16 bytes into the static region of function k, behind the trap cell.
+ * @param {number} k - function number, 1 to 14
+ * @returns {string[]}
+ */
+export function programFlags(k) {
+  if (!Number.isInteger(k) || k < 1 || k > 14) throw new RangeError(`function number ${k}, expected 1 to 14`);
+  return ["--memoryBase", String(0x1_0000 + 0x1_0000 * k + 16), "--initialMemory", "16"];
+}
+
 /** Compiler and version, as `ir/HASHES` names it. */
 export const COMPILER = `assemblyscript ${createRequire(import.meta.url)("assemblyscript/package.json").version}`;
 
@@ -33,7 +44,12 @@ export async function compile(root, entry, flags) {
   let binary = null;
   const messages = [];
   const { error } = await asc.main([entry, ...BASE_FLAGS, "--outFile", "out.wasm", ...flags], {
-    stderr: { write: (text) => (messages.push(text), true) },
+    stderr: {
+      write(text) {
+        messages.push(text);
+        return true;
+      },
+    },
     readFile: (name, _dir) => {
       const path = join(root, name);
       return existsSync(path) && statSync(path).isFile() ? readFileSync(path, "utf8") : null;

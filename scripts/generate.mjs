@@ -1,28 +1,15 @@
 // Makes packages/*/src/generated/*.ts: each WebAssembly module as a base64 constant.
 //   "host" modules (accel1, skbuff's own, engines) are compiled here by asc;
 //   "program" modules come from the committed ir/<name>.wasm and are never recompiled by a build.
-// The list is packages/<name>/modules.json: { "host": [{ "name", "entry", "flags": [] }], "program": [{ "name" }] }.
+// The list is packages/<name>/modules.json: { "host": [{ "name", "entry", "flags": [] }], "program": [{ "name", "function" }] }.
 // Work is skipped when no input changed (a digest of all AssemblyScript sources and flags).
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import asc from "assemblyscript/asc";
+import { COMPILER, compile } from "./asc.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const base = [
-  "-O3",
-  "--runtime",
-  "stub",
-  "--noAssert",
-  "--use",
-  "abort=",
-  "--importMemory",
-  "--noExportMemory",
-  "--disable",
-  "nontrapping-f2i",
-];
-
 /** Every AssemblyScript source: a module may import across packages, so all of them are inputs. */
 function sources(dir, out = []) {
   for (const entry of readdirSync(dir).sort()) {
@@ -42,33 +29,20 @@ function emit(file, name, bytes, extra = "") {
   if (!existsSync(file) || readFileSync(file, "utf8") !== text) writeFileSync(file, text);
 }
 
-async function compile(pkg, module) {
-  const entry = relative(root, join(root, "packages", pkg, module.entry));
-  let binary;
-  const stderr = [];
-  const { error } = await asc.main([entry, ...base, "--outFile", "out.wasm", ...module.flags], {
-    stderr: { write: (text) => (stderr.push(text), true) },
-    readFile: (name, _dir) => {
-      const path = join(root, name);
-      return existsSync(path) && statSync(path).isFile() ? readFileSync(path, "utf8") : null;
-    },
-    writeFile: (_name, contents) => {
-      binary = contents;
-    },
-  });
-  if (error || !binary) {
-    process.stderr.write(
-      `generate: ${pkg}/${module.name} does not compile\n${stderr.join("")}${error?.message ?? ""}\n`,
-    );
-    process.exit(1);
-  }
-  return binary;
+async function compileHost(pkg, module) {
+  const entry = relative(root, join(root, "packages", pkg, module.entry)).replaceAll("\\", "/");
+  const { binary, messages } = await compile(root, entry, module.flags);
+  if (binary) return binary;
+  process.stderr.write(`generate: ${pkg}/${module.name} does not compile\n${messages}\n`);
+  process.exit(1);
 }
 
 const packagesDir = join(root, "packages");
 const packages = readdirSync(packagesDir).filter((pkg) => existsSync(join(packagesDir, pkg, "modules.json")));
 const digest = createHash("sha256");
-digest.update(readFileSync(fileURLToPath(import.meta.url)));
+digest.update(COMPILER);
+for (const script of ["generate.mjs", "asc.mjs"])
+  digest.update(readFileSync(new URL(script, import.meta.url)));
 for (const file of packages.flatMap((pkg) => sources(join(packagesDir, pkg))))
   digest.update(file).update(readFileSync(file));
 const inputs = digest.digest("hex");
@@ -97,7 +71,7 @@ for (const pkg of packages) {
     keep.add(`${module.name}.ts`);
     if (fresh && existsSync(join(out, `${module.name}.ts`))) continue;
     process.stderr.write(`generate: ${pkg}/${module.name}\n`);
-    emit(join(out, `${module.name}.ts`), module.name, await compile(pkg, module));
+    emit(join(out, `${module.name}.ts`), module.name, await compileHost(pkg, module));
   }
   for (const file of existsSync(out) ? readdirSync(out) : []) if (!keep.has(file)) rmSync(join(out, file));
   mkdirSync(out, { recursive: true });

@@ -6,7 +6,8 @@ export function base(options: Pick<Options, "entry" | "platform">): Options {
     format: ["esm"],
     target: "es2022",
     // tsup sets baseUrl itself, which TypeScript 6 calls deprecated.
-    dts: { compilerOptions: { ignoreDeprecations: "6.0" } },
+    // internal's types are inlined like its code, or the published types would name a package nobody has.
+    dts: { resolve: [/^@netoffload\/internal$/], compilerOptions: { ignoreDeprecations: "6.0" } },
     sourcemap: true,
     clean: true,
     splitting: true,

@@ -16,18 +16,12 @@ export interface OffloadProgram {
   ir(): Uint8Array<ArrayBuffer>;
 }
 
+function offloadProgram(name: OffloadProgram["name"], sha256: string, wasm: string): OffloadProgram {
+  return { name, functionNumber: FUNCTION_NUMBER[name], sha256, ir: () => base64ToBytes(wasm) };
+}
+
 /** Transmit checksum: fills in what a CHECKSUM_PARTIAL packet owes. */
-export const txCsum: OffloadProgram = {
-  name: "tx_csum",
-  functionNumber: FUNCTION_NUMBER.tx_csum,
-  sha256: TX_CSUM_SHA256,
-  ir: () => base64ToBytes(TX_CSUM_WASM),
-};
+export const txCsum: OffloadProgram = /* @__PURE__ */ offloadProgram("tx_csum", TX_CSUM_SHA256, TX_CSUM_WASM);
 
 /** Receive checksum: the sum over the whole packet, CHECKSUM_COMPLETE. */
-export const rxCsum: OffloadProgram = {
-  name: "rx_csum",
-  functionNumber: FUNCTION_NUMBER.rx_csum,
-  sha256: RX_CSUM_SHA256,
-  ir: () => base64ToBytes(RX_CSUM_WASM),
-};
+export const rxCsum: OffloadProgram = /* @__PURE__ */ offloadProgram("rx_csum", RX_CSUM_SHA256, RX_CSUM_WASM);

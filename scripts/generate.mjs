@@ -44,7 +44,7 @@ digest.update(COMPILER);
 for (const script of ["generate.mjs", "asc.mjs"])
   digest.update(readFileSync(new URL(script, import.meta.url)));
 for (const file of packages.flatMap((pkg) => sources(join(packagesDir, pkg))))
-  digest.update(file).update(readFileSync(file));
+  digest.update(relative(root, file)).update(readFileSync(file));
 const inputs = digest.digest("hex");
 
 const wanted = process.argv.slice(2);

@@ -10,6 +10,7 @@ export const FLOORS: Readonly<Record<string, number>> = {
   skbuff: 0,
   pcap: 0,
   csum: 1,
+  linux: 1,
   "cpr-ir": 1,
   devlink: 2,
   "nic-model": 3,

@@ -1,0 +1,5 @@
+import type { Options } from "tsup";
+import { base } from "../../tsup.base.ts";
+
+const config: Options = base({ entry: ["src/index.ts"], platform: "node" });
+export default config;

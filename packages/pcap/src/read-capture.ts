@@ -111,9 +111,15 @@ function currentPacket(reader: CaptureReader): CapturePacket {
  * @param source - chunks of the file in order, or the whole file
  *
  * ```ts
- * const capture = readCapture(fs.createReadStream("trace.pcapng.gz"));
- * for await (const packet of capture) console.log(packet.seconds, packet.data.length);
- * if (capture.fault) console.error(capture.fault.message);
+ * import { createReadStream } from "node:fs";
+ * import { readCapture } from "@netoffload/pcap";
+ * const capture = readCapture(createReadStream("trace.pcapng.gz"));
+ * try {
+ *   for await (const packet of capture) console.log(packet.seconds, packet.data.length);
+ *   if (capture.fault) console.error(capture.fault.message);
+ * } catch (e) {
+ *   console.log((e as NodeJS.ErrnoException).code); // ENOENT
+ * }
  * ```
  */
 export function readCapture(

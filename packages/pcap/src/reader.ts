@@ -79,10 +79,23 @@ const LENGTHS_MAYBE_SWAPPED = 2;
  * Content never throws. What is wrong with a capture is in {@link fault} once {@link done} is true.
  *
  * ```ts
- * // A file, without a copy: read straight into the reader's buffer.
+ * import { CaptureReader } from "@netoffload/pcap";
+ * // a classic pcap of one packet; a file is read likewise: (space) => fs.readSync(fd, space, 0, space.length, null)
+ * const file = new Uint8Array([
+ *   0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+ *   0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 60, 0, 0, 0, 0xaa, 0xbb, 0xcc,
+ * ]);
+ * let given = 0;
  * const reader = new CaptureReader();
- * while (reader.advance((space) => fs.readSync(fd, space, 0, space.length, null))) {
- *   while (reader.next()) total += reader.caplen;
+ * // straight into the reader's buffer, without a copy of its own
+ * const read = (space: Uint8Array): number => {
+ *   const piece = file.subarray(given, given + space.length);
+ *   space.set(piece);
+ *   given += piece.length;
+ *   return piece.length;
+ * };
+ * while (reader.advance(read)) {
+ *   while (reader.next()) console.log(reader.caplen, reader.len, reader.bytes[reader.offset]); // 3 60 170
  * }
  * if (reader.fault) console.error(reader.fault.message);
  * ```

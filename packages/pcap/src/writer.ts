@@ -63,9 +63,12 @@ const MAX_BLOCK = 0xffff_fffc;
  * The sink is given a view of that buffer (or of a large packet), lent until the sink returns: write it out or copy it.
  *
  * ```ts
- * const writer = new CaptureWriter((chunk) => fs.writeSync(fd, chunk), { format: "pcap" });
- * writer.write({ data, seconds: 1_700_000_000, nanoseconds: 0 });
+ * import { CaptureWriter } from "@netoffload/pcap";
+ * const file: number[] = [];
+ * const writer = new CaptureWriter((chunk) => file.push(...chunk), { format: "pcap" });
+ * writer.write({ data: new Uint8Array(60), seconds: 1_700_000_000, nanoseconds: 0 });
  * writer.flush();
+ * console.log(file.length); // 100
  * ```
  */
 export class CaptureWriter {

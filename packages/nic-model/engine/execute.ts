@@ -256,7 +256,7 @@ function execute(first: u32, budget: u32): u32 {
         continue;
       }
       case op.NEG + op.WIDE: {
-        set(d, <u64>(0 - <u32>get(d)));
+        set(d, <u64>(<u32>(0 - <u32>get(d))));
         pc += 16;
         continue;
       }

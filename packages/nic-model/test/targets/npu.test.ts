@@ -10,6 +10,7 @@ import {
   singleOperation,
 } from "../../../cpr-ir/test/targets/generate.ts";
 import { Npu } from "../../src/index.ts";
+import { Halves } from "../ref/halves.ts";
 
 const SIZE = 4 << 20;
 const TRAP_CELL = 0x20000;
@@ -69,6 +70,9 @@ test("random programs: V8, the engine and the oracle agree in result, trap, memo
     for (const d of program.data) start.set(d.bytes, d.address);
     npu.bytes.set(start);
     const oracle = runEbpf(program.text, start, args, { limit: 1_000_000 });
+    const inHalves = npu.bytes.slice();
+    const halves = new Halves(program.text, inHalves, []);
+    const low = halves.run(args[0]!, args[1]!, args[2]!);
     const run = npu.run(0, 1, args);
     let ret = 0;
     let trapped = false;
@@ -79,15 +83,21 @@ test("random programs: V8, the engine and the oracle agree in result, trap, memo
     }
     if ((run.trap !== "NONE") !== trapped || oracle.trap > 0 !== trapped)
       throw new Error(`seed ${n}: V8 ${trapped}, engine ${run.trap}, oracle ${oracle.trap}`);
-    expect(run.instructions, `seed ${n}`).toBe(oracle.instructions);
+    expect([run.instructions, halves.instructions], `seed ${n}`).toEqual([
+      oracle.instructions,
+      oracle.instructions,
+    ]);
+    expect(halves.trap, `seed ${n}`).toBe(oracle.trap);
     if (trapped) continue;
-    expect([run.ret, oracle.ret], `seed ${n}`).toEqual([ret, ret]);
+    expect([run.ret, oracle.ret, low], `seed ${n}`).toEqual([ret, ret, ret]);
     // the trap cell and the globals are the target's own
     npu.view.setUint32(TRAP_CELL, 0, true);
-    for (const m of [start, npu.bytes]) m.fill(0, globalCell(1, 0), globalCell(1, 0) + 4);
+    for (const m of [start, npu.bytes, inHalves]) m.fill(0, globalCell(1, 0), globalCell(1, 0) + 4);
     if (Buffer.compare(new Uint8Array(memory.buffer), npu.bytes) !== 0)
       throw new Error(`seed ${n}: V8's memory differs from the engine's`);
     if (Buffer.compare(start, npu.bytes) !== 0)
       throw new Error(`seed ${n}: the oracle's memory differs from the engine's`);
+    if (Buffer.compare(start, inHalves) !== 0)
+      throw new Error(`seed ${n}: the memory of the interpreter of two halves differs`);
   }
 }, 120_000);

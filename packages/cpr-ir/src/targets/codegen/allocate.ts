@@ -6,6 +6,7 @@
 import { STACK_BYTES } from "../ebpf/opcode.ts";
 import { analyse, type BasicBlock, BitSet, dropDead, tidy, walkBack } from "./flow.ts";
 import { defOf, type Lir, lir, MACHINE_REGISTERS, usesOf } from "./lir.ts";
+import { rotateLoops, threadJumps } from "./thread.ts";
 
 /** Code on machine registers. */
 export interface Allocated {
@@ -15,8 +16,9 @@ export interface Allocated {
 }
 
 /** Allocate one function. @returns null when the frame does not hold what must be spilled */
-export function allocate(code: readonly Lir[], registers: number): Allocated | null {
-  let current = dropDead(tidy(code), registers);
+export function allocate(code: readonly Lir[], registers: number, labels: number): Allocated | null {
+  const threaded = threadJumps(tidy(code), labels);
+  let current = dropDead(tidy(rotateLoops(tidy(threaded.code), threaded.labels).code), registers);
   let count = registers;
   let slots = 0;
   const state: SpillState = { noSpill: new Set(), caches: new Map() };
@@ -42,7 +44,56 @@ function finish(code: readonly Lir[], graph: Graph): Lir[] {
     if (i.kind === "copy" && i.d === i.s) continue;
     out.push(i);
   }
-  return tidy(out);
+  return tidy(dropDeadStores(dropReloads(tidy(out))));
+}
+
+/** Remove loads of a frame slot into the register that holds its value already; looked at block by block. */
+function dropReloads(code: readonly Lir[]): Lir[] {
+  const slotOf = new Map<number, number>();
+  return code.filter((i) => {
+    if (i.kind === "label" || i.kind === "jump") {
+      if (i.kind === "label") slotOf.clear();
+      return true;
+    }
+    if (i.kind === "spillLoad" && slotOf.get(i.d) === i.imm) return false;
+    if (i.kind === "call") for (let r = 0; r <= 5; r++) slotOf.delete(r);
+    slotOf.delete(defOf(i));
+    if (i.kind === "spillLoad") slotOf.set(i.d, i.imm);
+    if (i.kind === "spillStore") {
+      for (const [r, slot] of slotOf) if (slot === i.imm) slotOf.delete(r);
+      slotOf.set(i.s, i.imm);
+    }
+    return true;
+  });
+}
+
+/** Remove stores to frame slots that no load reads before the next store. */
+function dropDeadStores(code: readonly Lir[]): Lir[] {
+  const blocks = analyse(code, MACHINE_REGISTERS);
+  const liveIn = blocks.map(() => new Set<number>());
+  const dead = new Set<number>();
+  const walk = (block: BasicBlock, found: ((at: number) => void) | null): Set<number> => {
+    const live = new Set<number>();
+    for (const s of block.successors) for (const slot of liveIn[s]!) live.add(slot);
+    for (let at = block.to - 1; at >= block.from; at--) {
+      const i = code[at]!;
+      if (i.kind === "spillLoad") live.add(i.imm);
+      else if (i.kind === "spillStore" && !live.delete(i.imm)) found?.(at);
+    }
+    return live;
+  };
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let n = blocks.length - 1; n >= 0; n--) {
+      const live = walk(blocks[n]!, null);
+      if (live.size > liveIn[n]!.size) {
+        liveIn[n] = live;
+        changed = true;
+      }
+    }
+  }
+  for (const block of blocks) walk(block, (at) => dead.add(at));
+  return code.filter((_, at) => !dead.has(at));
 }
 
 /** Registers made by spilling: temporaries of one instruction, and caches that live between calls. */

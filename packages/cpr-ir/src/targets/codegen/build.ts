@@ -17,7 +17,7 @@ import {
   sizeOf,
   type UnaryOp,
 } from "./expr.ts";
-import { type Lir, lir, MACHINE_REGISTERS, NONE } from "./lir.ts";
+import { INVERSE, type Lir, lir, MACHINE_REGISTERS, NONE } from "./lir.ts";
 
 /** A construct the code generator cannot express; carries where. */
 export class CannotCompile extends Error {
@@ -223,6 +223,18 @@ class Builder {
 
   /** Give a local a value that may be computed from the local itself. */
   #assign(value: Expr, r: number): void {
+    // a temporary that was made just now, and that nobody else knows, becomes the local
+    const last = this.#code[this.#code.length - 1];
+    if (
+      value.t === "reg" &&
+      value.r >= MACHINE_REGISTERS + this.#localWidth.length &&
+      last !== undefined &&
+      last.kind === "load" &&
+      last.d === value.r
+    ) {
+      last.d = r;
+      return;
+    }
     if (!reads(value, r)) {
       this.#into(value, r);
       return;
@@ -452,7 +464,20 @@ class Builder {
       this.#emit(lir("jump", { op: when ? e.op : INVERSE[e.op]!, w: e.of, d: a, ...b, label }));
       return;
     }
+    if (e.t === "bin" && (e.op === "and" || e.op === "or") && e.a.t === "cmp" && e.b.t === "cmp") {
+      this.#branchBoth(e.op, e.a, e.b, label, when);
+      return;
+    }
     if (e.t === "bin" && e.op === "and") {
+      if (e.a.t === "bin" && e.a.op === "shr_u" && e.a.b.t === "const" && e.b.t === "const") {
+        // the mask moves, not the value
+        const n = e.a.b.v & BigInt(e.w - 1);
+        const mask = BigInt.asUintN(e.w, e.b.v) << n;
+        if (mask <= 0x7fffffffn) {
+          this.#branch({ t: "bin", w: e.w, op: "and", a: e.a.a, b: constant(e.w, mask) }, label, when);
+          return;
+        }
+      }
       const w = e.w;
       const a = this.#eval(w === 32 ? this.#low32(e.a) : e.a);
       const b = this.#operand(e.b);
@@ -467,6 +492,19 @@ class Builder {
     }
     const r = this.#eval(this.#low32(e));
     this.#emit(lir("jump", { op: when ? JMP_OP.JNE : JMP_OP.JEQ, w: 32, d: r, imm: 0, label }));
+  }
+
+  /** Two comparisons joined: neither has an effect, so that the second is made only where it decides. */
+  #branchBoth(op: "and" | "or", a: Expr, b: Expr, label: number, when: boolean): void {
+    if ((op === "and") !== when) {
+      this.#branch(a, label, when);
+      this.#branch(b, label, when);
+      return;
+    }
+    const over = this.#label();
+    this.#branch(a, over, !when);
+    this.#branch(b, label, when);
+    this.#place(over);
   }
 
   #trap(code: number): void {
@@ -866,19 +904,6 @@ class Builder {
     this.#place(done);
   }
 }
-
-const INVERSE: Readonly<Record<number, number>> = {
-  [JMP_OP.JEQ]: JMP_OP.JNE,
-  [JMP_OP.JNE]: JMP_OP.JEQ,
-  [JMP_OP.JGT]: JMP_OP.JLE,
-  [JMP_OP.JLE]: JMP_OP.JGT,
-  [JMP_OP.JGE]: JMP_OP.JLT,
-  [JMP_OP.JLT]: JMP_OP.JGE,
-  [JMP_OP.JSGT]: JMP_OP.JSLE,
-  [JMP_OP.JSLE]: JMP_OP.JSGT,
-  [JMP_OP.JSGE]: JMP_OP.JSLT,
-  [JMP_OP.JSLT]: JMP_OP.JSGE,
-};
 
 const CONDITION: Readonly<Record<string, number>> = {
   eq: JMP_OP.JEQ,

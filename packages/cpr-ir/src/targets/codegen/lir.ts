@@ -3,6 +3,8 @@
  * are the machine's; higher numbers are virtual until the allocator has run.
  */
 
+import { JMP_OP } from "../ebpf/opcode.ts";
+
 /** Number of machine registers the allocator hands out (r10 is the frame). */
 export const MACHINE_REGISTERS = 10;
 /** No register: the operand is the immediate. */
@@ -24,6 +26,20 @@ export type Kind =
   | "exit" // returns r0
   | "spillLoad" // d = slot imm
   | "spillStore"; // slot imm = s
+
+/** Conditions and their opposites; JSET has none. */
+export const INVERSE: Readonly<Record<number, number>> = {
+  [JMP_OP.JEQ]: JMP_OP.JNE,
+  [JMP_OP.JNE]: JMP_OP.JEQ,
+  [JMP_OP.JGT]: JMP_OP.JLE,
+  [JMP_OP.JLE]: JMP_OP.JGT,
+  [JMP_OP.JGE]: JMP_OP.JLT,
+  [JMP_OP.JLT]: JMP_OP.JGE,
+  [JMP_OP.JSGT]: JMP_OP.JSLE,
+  [JMP_OP.JSLE]: JMP_OP.JSGT,
+  [JMP_OP.JSGE]: JMP_OP.JSLT,
+  [JMP_OP.JSLT]: JMP_OP.JSGE,
+};
 
 /** One instruction; one shape for all kinds. */
 export interface Lir {

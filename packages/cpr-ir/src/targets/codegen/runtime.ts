@@ -14,6 +14,9 @@ const V = D + 4;
 /** Registers the functions below use, virtual ones included. */
 export const RUNTIME_REGISTERS: number = MACHINE_REGISTERS + 5;
 
+/** Labels the functions below use are smaller than this. */
+export const RUNTIME_LABELS = 16;
+
 /** Names of the runtime functions. */
 export type RuntimeName = "memory.copy" | "memory.fill";
 

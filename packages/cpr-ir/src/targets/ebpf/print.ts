@@ -37,8 +37,10 @@ export function printInsn(i: Insn): string {
   return printJump(i, kind);
 }
 
+/** 64 bits as llvm-objdump has them: signed. */
 function hex64(value: bigint): string {
-  return `0x${BigInt.asUintN(64, value).toString(16)}`;
+  const v = BigInt.asIntN(64, value);
+  return v < 0n ? `-0x${(-v).toString(16)}` : `0x${v.toString(16)}`;
 }
 
 function printAlu(i: Insn, kind: number): string {

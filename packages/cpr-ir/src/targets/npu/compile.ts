@@ -5,10 +5,9 @@ import { decodeModule } from "../../wasm/decode.ts";
 import { ACCEL1, type Accel1Name, checkProfile } from "../../wasm/profile.ts";
 import type { DataSegment, WasmModule } from "../../wasm/types.ts";
 import { allocate } from "../codegen/allocate.ts";
-import { buildFunction, CannotCompile, type TargetTraits } from "../codegen/build.ts";
+import { buildFunction, CannotCompile, type LirFunction, type TargetTraits } from "../codegen/build.ts";
 import { emitFunctions, type MachineFunction } from "../codegen/emit.ts";
-import type { Lir } from "../codegen/lir.ts";
-import { RUNTIME_REGISTERS, type RuntimeName, runtimeFunction } from "../codegen/runtime.ts";
+import { RUNTIME_LABELS, RUNTIME_REGISTERS, type RuntimeName, runtimeFunction } from "../codegen/runtime.ts";
 import { MAX_FRAMES, STACK_BYTES } from "../ebpf/opcode.ts";
 
 /** How to compile. */
@@ -141,12 +140,12 @@ class Linker {
   #wasmFunction(module: WasmModule, index: number, name: string, library: string): number {
     return this.#number(`${library}${name}`, (unit) => {
       const built = buildFunction(module, module.functions[index]!, this.#traits(module, unit, library));
-      this.#finish(unit, built.code, built.registers);
+      this.#finish(unit, built);
     });
   }
 
-  #finish(unit: Unit, code: readonly Lir[], registers: number): void {
-    const done = allocate(code, registers);
+  #finish(unit: Unit, built: LirFunction): void {
+    const done = allocate(built.code, built.registers, built.labels);
     if (done === null)
       throw new CannotCompile(`function ${unit.name} needs more than the ${STACK_BYTES} bytes of a frame`, 0);
     unit.code = { name: unit.name, code: done.code };
@@ -178,7 +177,13 @@ class Linker {
   }
 
   #runtime(name: RuntimeName): number {
-    return this.#number(name, (unit) => this.#finish(unit, runtimeFunction(name), RUNTIME_REGISTERS));
+    return this.#number(name, (unit) =>
+      this.#finish(unit, {
+        code: runtimeFunction(name),
+        registers: RUNTIME_REGISTERS,
+        labels: RUNTIME_LABELS,
+      }),
+    );
   }
 
   /** A unit as plain loops: a function of the scalar accel1 module. */

@@ -3,7 +3,6 @@
  * calls. Used wherever two executors are compared; the cases are plain modules.
  */
 import {
-  ByteWriter,
   encodeModule,
   I32,
   I64,
@@ -423,5 +422,3 @@ function statement(s: Scope, out: Instruction[]): void {
       out.push(...expression(s, I32, 2), op("global.set", 0));
   }
 }
-
-export { ByteWriter };

@@ -149,4 +149,4 @@ export function decodeInsns(text: Uint8Array): Result<Insn[]> {
 }
 
 /** Constants used by printers and tests. */
-export { ALU_OP, CLASS, JMP_OP };
+export { ALU_OP, CLASS };

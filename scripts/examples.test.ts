@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Example, extractExamples, findExamples } from "./examples.ts";
+import { type Example, extractCommands, extractExamples, findCommands, findExamples } from "./examples.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const packages = [...findExamples(root)].filter(([, examples]) => examples.length > 0);
@@ -77,6 +77,24 @@ describe.each(packages)("%s", (pkg, examples) => {
   });
 });
 
+describe("commands", () => {
+  test.each(findCommands(root))("$file:$line", ({ words, printed }) => {
+    const done = spawnSync(
+      process.execPath,
+      [
+        "--conditions=@netoffload/source",
+        "--import",
+        "tsx",
+        join(root, "packages/netoffload/src/bin.ts"),
+        ...words,
+      ],
+      { cwd: join(root, "packages/netoffload"), encoding: "utf8", timeout: 120_000 },
+    );
+    expect(done.stderr).toBe("");
+    expect(done.stdout).toMatch(printed);
+  });
+});
+
 describe("the runner itself", () => {
   test("finds blocks, places and announcements", () => {
     const markdown =
@@ -90,6 +108,19 @@ describe("the runner itself", () => {
     expect(extractExamples("a.ts", source)).toEqual([
       { file: "a.ts", line: 5, code: "g();\n  h();", printed: null },
     ]);
+  });
+
+  test("reads commands and what they print", () => {
+    const [first, second] = extractCommands(
+      "a.md",
+      "```console\n$ netoffload a --b\nx … y\n$ netoffload\n…\nz.\n```\n",
+    );
+    expect(first).toMatchObject({ line: 2, words: ["a", "--b"] });
+    expect("x 12 y\n").toMatch(first!.printed);
+    expect("x 12 z\n").not.toMatch(first!.printed);
+    expect(second).toMatchObject({ line: 4, words: [] });
+    expect("1\n2\nz.\n").toMatch(second!.printed);
+    expect("1\n2\nzz\n").not.toMatch(second!.printed);
   });
 
   test("a wrong type, a wrong output and a throw show", () => {

@@ -1,5 +1,7 @@
 // Examples in READMEs, guides and TSDoc: every ```ts block, and what it says it prints. Printed lines stand in the
-// ```text block that follows it at once, or in the comments at the ends of its console.log lines.
+// ```text block that follows it at once, or in the comments at the ends of its console.log lines. In a ```console block
+// the lines behind `$ netoffload ...` are what the command prints; `…` stands for what differs from run to run, on a
+// line of its own for any lines.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 
@@ -12,6 +14,16 @@ export interface Example {
   readonly code: string;
   /** What it prints, lines without the last newline; null when it says nothing. */
   readonly printed: string | null;
+}
+
+/** One command of a ```console block. */
+export interface Command {
+  readonly file: string;
+  readonly line: number;
+  /** Words behind `netoffload`. */
+  readonly words: readonly string[];
+  /** What its whole output looks like. */
+  readonly printed: RegExp;
 }
 
 /** TypeScript text with everything but the insides of its doc comments blanked, lines kept. */
@@ -64,6 +76,53 @@ export function extractExamples(file: string, text: string): Example[] {
     i = end;
   }
   return examples;
+}
+
+const LITERAL = /[.*+?^${}()|[\]\\]/g;
+
+/** Lines with `…` as a pattern for a whole output. */
+function pattern(lines: readonly string[]): RegExp {
+  const parts = lines.map((line) =>
+    line.trim() === "…"
+      ? "(?:.*\n)*?"
+      : `${line.trimEnd().replace(LITERAL, "\\$&").replaceAll("…", ".*")} *\n`,
+  );
+  return new RegExp(`^${parts.join("")}$`);
+}
+
+/** The `$ netoffload ...` commands of a Markdown text. */
+export function extractCommands(file: string, text: string): Command[] {
+  const lines = text.split("\n");
+  const commands: Command[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    if (!/^```console\s*$/.test(lines[i]!)) continue;
+    for (i++; i < lines.length && lines[i] !== "```"; ) {
+      const command = /^\$ netoffload ?(.*)$/.exec(lines[i]!);
+      const line = ++i;
+      const from = i;
+      while (i < lines.length && lines[i] !== "```" && !lines[i]!.startsWith("$ ")) i++;
+      if (command === null)
+        throw new Error(`${file}:${line}: a console block holds $ netoffload lines and output`);
+      const words = command[1]!.split(" ").filter((word) => word !== "");
+      commands.push({ file, line, words, printed: pattern(lines.slice(from, i)) });
+    }
+  }
+  return commands;
+}
+
+/** Commands of all READMEs and guides. */
+export function findCommands(root: string): Command[] {
+  const packages = readdirSync(join(root, "packages")).sort();
+  const paths = [
+    join(root, "README.md"),
+    ...files(join(root, "docs"), ".md"),
+    ...packages.map((pkg) => join(root, "packages", pkg, "README.md")),
+  ];
+  return paths
+    .filter((path) => existsSync(path))
+    .flatMap((path) =>
+      extractCommands(relative(root, path).replaceAll(sep, "/"), readFileSync(path, "utf8")),
+    );
 }
 
 function files(dir: string, ending: string): string[] {

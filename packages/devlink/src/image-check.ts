@@ -5,6 +5,7 @@
  * @remarks not in the kernel
  */
 import { readImage } from "@netoffload/cpr-ir";
+import { plainBytes } from "@netoffload/internal";
 import { type Answer, type ErrnoName, grant, refuse } from "./errno.ts";
 import type { Bundle, BundleProgram, DevlinkOps, Resources } from "./ops.ts";
 
@@ -21,11 +22,12 @@ const TARGETS: Readonly<Record<number, string>> = { 1: "wasm", 2: "ebpf", 3: "np
 
 /** Check an image against a device; never throws, whatever the bytes. */
 export function checkImage(
-  bytes: Uint8Array,
+  input: Uint8Array,
   file: string,
   ops: DevlinkOps,
   policy: ImagePolicy = {},
 ): Answer<Bundle> {
+  const bytes = plainBytes(input);
   const device = ops.programmable;
   if (device === null) return refuse("EOPNOTSUPP", "device is not programmable");
   // check 9 stands between those of the container

@@ -28,7 +28,13 @@ export {
   requestFirmware,
 } from "./firmware.ts";
 export { checkImage, type ImagePolicy, neededResources } from "./image-check.ts";
-export { type ActionStats, DevlinkInstance, DevlinkRegistry, isHandle } from "./instance.ts";
+export {
+  type ActionStats,
+  DevlinkInstance,
+  DevlinkRegistry,
+  isHandle,
+  type SavedInstance,
+} from "./instance.ts";
 export {
   DEVLINK_ATTR,
   DEVLINK_CMD,

@@ -23,6 +23,16 @@ export const REMOTE_STATS: readonly ActionStats[] = [
   { action: "fw_activate", limits: { unspecified: 0, no_reset: 0 } },
 ];
 
+/** What an instance keeps over the end of a process. */
+export interface SavedInstance {
+  readonly reloadFailed: boolean;
+  /** Reloads that worked, by action and limit. */
+  readonly stats: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** The bundle that the driver already runs. */
+  readonly bundle: Bundle | null;
+  readonly generation: number;
+}
+
 /** A device under devlink: its driver's operations, reload statistics and lock. */
 export class DevlinkInstance {
   /** `BUS/DEV`. */
@@ -31,10 +41,21 @@ export class DevlinkInstance {
   readonly #state: ReloadState;
   #lock: Promise<unknown> = Promise.resolve();
 
-  constructor(handle: string, ops: DevlinkOps) {
+  /** @param saved - where an earlier process left off; the driver must already run its bundle */
+  constructor(handle: string, ops: DevlinkOps, saved?: SavedInstance) {
     this.handle = handle;
     this.ops = ops;
-    this.#state = { reloadFailed: false, stats: new Map(), bundle: null, generation: 0 };
+    this.#state = {
+      reloadFailed: saved?.reloadFailed ?? false,
+      stats: new Map(
+        ops.reloadActions.map((action) => {
+          const { unspecified = 0, no_reset = 0 } = saved?.stats[action] ?? {};
+          return [action, { unspecified, no_reset }];
+        }),
+      ),
+      bundle: saved?.bundle ?? null,
+      generation: saved?.generation ?? 0,
+    };
   }
 
   /** True after a reload whose up step failed, until one works. */

@@ -119,14 +119,21 @@ export function mergeReports(
     merged.bytes += report.bytes;
     merged.seconds = Math.max(merged.seconds, report.seconds);
     if (report.interrupted) merged.interrupted = true;
-    if (report.faults !== undefined) merged.faults = [...(merged.faults ?? []), ...report.faults];
+    mergeFaults(merged, report);
+    const names = Object.keys(report.offloads);
+    const before = Object.keys(merged.offloads);
+    if (i > 0 && names.join() !== before.join())
+      return {
+        ok: false,
+        message: `report ${i + 1}: offloads ${names.join(", ") || "none"}, the reports before it ${before.join(", ")}`,
+      };
     for (const [name, part] of Object.entries(report.offloads)) {
       const whole = merged.offloads[name];
       if (whole === undefined) {
         merged.offloads[name] = structuredClone(part);
         continue;
       }
-      for (const key of ["state", "kernel_hash", "device_hash"] as const)
+      for (const key of ["state", "reason", "kernel_hash", "device_hash"] as const)
         if (whole[key] !== part[key])
           return {
             ok: false,
@@ -142,19 +149,47 @@ export function mergeReports(
   return { ok: true, value: merged };
 }
 
+/** Every shard meets the faults of the whole file: each is told once. */
+function mergeFaults(merged: VerifyReport, report: VerifyReport): void {
+  for (const fault of report.faults ?? []) {
+    const known = merged.faults?.some(
+      (f) => f.file === fault.file && f.offset === fault.offset && f.message === fault.message,
+    );
+    if (known !== true) merged.faults = [...(merged.faults ?? []), fault];
+  }
+}
+
 /** Read a report from untrusted JSON text; null when it is none. */
 export function parseReport(text: string): VerifyReport | null {
+  let value: unknown;
   try {
-    const value = JSON.parse(text) as Partial<VerifyReport> | null;
-    if (value === null || value.summary !== true || typeof value.packets !== "number") return null;
-    if (typeof value.bytes !== "number" || typeof value.seconds !== "number") return null;
-    if (typeof value.offloads !== "object" || value.offloads === null) return null;
-    for (const part of Object.values(value.offloads)) {
-      if (SUMMED.some((key) => typeof part[key] !== "number")) return null;
-      if (typeof part.fallback !== "object" || typeof part.not_applicable !== "object") return null;
-    }
-    return value as VerifyReport;
+    value = JSON.parse(text);
   } catch {
     return null;
   }
+  if (!isObject(value) || value.summary !== true || !isObject(value.offloads)) return null;
+  if (!(["packets", "bytes", "seconds"] as const).every((key) => isCount(value[key]))) return null;
+  return Object.values(value.offloads).every(isOffloadReport) && isFaults(value.faults)
+    ? (value as unknown as VerifyReport)
+    : null;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isCount = (value: unknown): boolean => typeof value === "number" && value >= 0;
+
+function isOffloadReport(value: unknown): boolean {
+  if (!isObject(value) || !["HARDWARE", "LEGACY", "SOFTWARE"].includes(String(value.state))) return false;
+  if (!SUMMED.every((key) => isCount(value[key]))) return false;
+  return [value.fallback, value.not_applicable].every(
+    (reasons) => isObject(reasons) && Object.values(reasons).every(isCount),
+  );
+}
+
+function isFaults(value: unknown): boolean {
+  if (value === undefined) return true;
+  return (
+    Array.isArray(value) &&
+    value.every((f) => isObject(f) && typeof f.file === "string" && typeof f.message === "string")
+  );
 }

@@ -18,10 +18,11 @@ import {
   readFileSync,
   renameSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { usageError } from "./cli/exit.ts";
 
 /** One device as the state file holds it. */
 export interface DeviceRecord {
@@ -75,15 +76,31 @@ export class StateStore {
       throw error;
     }
     const state = parseState(text);
-    if (state === null) throw new Error(`${file} is damaged; remove it to start anew`);
+    if (state === null)
+      throw usageError(`${file} is damaged (no JSON of version 1); remove it to start anew`);
     return state;
+  }
+
+  /** One device and its image's bytes (null: none loaded, or lost), as they were at one moment. */
+  device(name: string): { readonly record: DeviceRecord; readonly image: Uint8Array | null } | undefined {
+    for (let round = 0; ; round++) {
+      const record = this.read().devices.find((d) => d.name === name);
+      if (record === undefined) return undefined;
+      const image = record.image === null ? null : this.image(record.image);
+      // a reload between the two readings takes the old image away: look again
+      if (image !== null || record.image === null || round === 3) return { record, image };
+    }
   }
 
   /** Change the state: nobody else changes it between the read and the write. */
   async change<T>(
     body: (state: State) => Promise<{ state: State; result: T }> | { state: State; result: T },
   ): Promise<T> {
-    mkdirSync(join(this.directory, "images"), { recursive: true });
+    try {
+      mkdirSync(join(this.directory, "images"), { recursive: true });
+    } catch (error) {
+      throw usageError(`${this.directory}: cannot be made: ${(error as NodeJS.ErrnoException).code}`);
+    }
     const release = await this.#lock();
     try {
       const { state, result } = await body(this.read());
@@ -117,7 +134,7 @@ export class StateStore {
     const temporary = `${path}.tmp-${process.pid}`;
     const fd = openSync(temporary, "w");
     try {
-      writeSync(fd, bytes);
+      writeFileSync(fd, bytes);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -135,21 +152,18 @@ export class StateStore {
   async #lock(): Promise<() => void> {
     const path = join(this.directory, "lock");
     const deadline = Date.now() + LOCK_PATIENCE;
-    const mine = `${path}.${process.pid}.${Math.random().toString(36).slice(2, 10)}`;
-    const fd = openSync(mine, "wx");
-    writeSync(fd, String(process.pid));
-    closeSync(fd);
+    const token = `${process.pid}.${Math.random().toString(36).slice(2, 12)}`;
+    const mine = `${path}.${token}`;
+    writeFileSync(mine, token, { flag: "wx" });
     try {
       for (;;) {
         // link(2) fails when the name is taken and is atomic everywhere, the content being there already
-        try {
-          linkSync(mine, path);
-          return () => unlinkSync(path);
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        }
-        breakStaleLock(path);
-        if (Date.now() > deadline) throw new Error(`${path} is held by process ${holder(path)} for too long`);
+        if (taken(mine, path)) return () => unlinkSync(path);
+        breakStaleLock(mine, path);
+        if (Date.now() > deadline)
+          throw usageError(
+            `${path} is held by process ${pidOf(holder(path))} for more than ${LOCK_PATIENCE / 1000} s; remove it if that is none of netoffload`,
+          );
         await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
       }
     } finally {
@@ -158,6 +172,18 @@ export class StateStore {
   }
 }
 
+/** Give `mine` a second name unless somebody has it. */
+function taken(mine: string, name: string): boolean {
+  try {
+    linkSync(mine, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  }
+}
+
+/** Token of the process that holds a lock; empty when nobody does. */
 function holder(path: string): string {
   try {
     return readFileSync(path, "utf8");
@@ -166,19 +192,19 @@ function holder(path: string): string {
   }
 }
 
-/** A lock whose process is gone is moved away under a name of its own, so that only one process can break it. */
-function breakStaleLock(path: string): void {
-  const pid = holder(path);
-  if (pid === "" || alive(Number(pid))) return;
-  const aside = `${path}.stale.${process.pid}`;
-  try {
-    renameSync(path, aside);
-    // between the look and the rename somebody may have broken it and locked anew: then give it back
-    if (holder(aside) !== pid) linkSync(aside, path);
-    unlinkSync(aside);
-  } catch {
-    // another process was faster
-  }
+const pidOf = (token: string): number => Number(token.split(".")[0]);
+
+/**
+ * Remove a lock whose process is gone. Only who gets the name made of its token may do so, and only while the lock
+ * still holds that token: a lock taken anew in between is never removed.
+ */
+function breakStaleLock(mine: string, path: string): void {
+  const token = holder(path);
+  if (token === "" || alive(pidOf(token))) return;
+  const right = `${path}.broken.${token}`;
+  if (!taken(mine, right)) return;
+  if (holder(path) === token) unlinkSync(path);
+  unlinkSync(right);
 }
 
 function alive(pid: number): boolean {
@@ -194,9 +220,21 @@ function parseState(text: string): State | null {
   try {
     const value = JSON.parse(text) as State;
     if (value.version !== 1 || !Array.isArray(value.devices)) return null;
-    const sound = value.devices.every((d) => typeof d.name === "string" && typeof d.generation === "number");
-    return sound ? value : null;
+    return value.devices.every(isRecord) ? value : null;
   } catch {
     return null;
   }
+}
+
+function isRecord(d: DeviceRecord): boolean {
+  return (
+    typeof d.name === "string" &&
+    (typeof d.profile === "string" || (typeof d.profile === "object" && d.profile !== null)) &&
+    (d.image === null || /^[0-9a-f]{64}$/.test(d.image)) &&
+    (d.imageFile === null || typeof d.imageFile === "string") &&
+    Number.isInteger(d.generation) &&
+    typeof d.reloadFailed === "boolean" &&
+    typeof d.stats === "object" &&
+    d.stats !== null
+  );
 }

@@ -37,6 +37,8 @@ export interface NicDeviceOptions {
   readonly ringEntries?: number;
   /** Use scalar acceleration units. */
   readonly scalar?: boolean;
+  /** Bundles that were activated before this object was made: the next has one more; default 0. */
+  readonly generation?: number;
   /** A unit that answers wrongly, by name: what the known-answer test is for. */
   readonly brokenUnit?: string;
 }
@@ -64,7 +66,7 @@ export class NicDevice {
     { programs: [], generation: 0 },
   ];
   #active: 0 | 1 = 0;
-  #generation = 0;
+  #generation: number;
   readonly #enabled: Map<number, number> = new Map();
   readonly #descriptor = newTxDescriptor();
   readonly #completion: Completion = {
@@ -92,6 +94,7 @@ export class NicDevice {
   constructor(profile: Profile, host: Memory, options: NicDeviceOptions = {}) {
     this.profile = profile;
     this.#host = host;
+    this.#generation = options.generation ?? 0;
     this.brokenUnit = options.brokenUnit ?? null;
     this.txRing = new Ring(options.ringEntries ?? 512, TX_DESCRIPTOR_SIZE);
     if (profile.program === null) {

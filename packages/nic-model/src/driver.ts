@@ -88,11 +88,15 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   /** Packets in the device: cookie to skb. */
   readonly #pending: Map<number, number> = new Map();
 
-  /** @param memory - the host memory, the same the device reaches. @param l2Length - bytes of the link layer, 14 or 0 */
-  constructor(device: NicDevice, memory: Memory, l2Length = 14) {
+  /**
+   * @param memory - the host memory, the same the device reaches
+   * @param l2Length - bytes of the link layer, 14 or 0
+   * @param host - what the kernel runs; default: the shipped programs
+   */
+  constructor(device: NicDevice, memory: Memory, l2Length = 14, host: HostPrograms = hostPrograms(memory)) {
     this.device = device;
     this.#memory = memory;
-    this.host = hostPrograms(memory);
+    this.host = host;
     this.#skb = new SkBuff(memory, 0);
     this.l2Length = l2Length;
     this.#caps = legacyCsumCaps(device.profile);

@@ -1,3 +1,4 @@
+import { plainBytes } from "@netoffload/internal";
 import { type Decoder, ENDED, FAULT, NEED_INPUT } from "./decompress/decoder.ts";
 import { GzipDecoder } from "./decompress/gzip.ts";
 import { ZstdDecoder } from "./decompress/zstd.ts";
@@ -11,11 +12,14 @@ import { Timestamp } from "./timestamp.ts";
 export interface CaptureReaderOptions {
   /**
    * The memory to read into, e.g. a part of a WebAssembly memory, so that packets need not be copied again; at least
-   * 64 bytes, never replaced. A record that does not fit is the fault `BUFFER_TOO_SMALL`.
+   * 64 bytes, never left. A record that does not fit is the fault `BUFFER_TOO_SMALL`.
    * Default: memory of the reader's own, which grows up to the largest record the file really holds.
    */
   readonly buffer?: Uint8Array;
-  /** Bytes of the reader's own buffer at first, default 512 KiB. Not with `buffer`. */
+  /**
+   * Bytes of the buffer used at first: of the reader's own (default 512 KiB), or of `buffer` (default all of it, which
+   * suits buffers that fit a cache). More is used only once a record needs it.
+   */
   readonly bufferBytes?: number;
   /** A captured length above this is the fault `BAD_CAPLEN`; bytes, default and most 256 MiB. */
   readonly maxCaplen?: number;
@@ -165,7 +169,8 @@ export class CaptureReader {
   private skipBlockAt = 0;
   private ended = false;
   private inputEnded = false;
-  private readonly owned: boolean;
+  /** The caller's buffer, `bytes` being its first part; null: the reader has one of its own. */
+  private readonly arena: Uint8Array | null;
   private readonly passBlocks: boolean;
   private readonly maxCaplen: number;
   private readonly maxBlock: number;
@@ -194,13 +199,14 @@ export class CaptureReader {
     this.maxCaplen = maxCaplen;
     this.maxBlock = maxCaplen + BLOCK_OVERHEAD;
     this.passBlocks = options.blocks ?? false;
-    this.owned = options.buffer === undefined;
-    const size = options.bufferBytes ?? BUFFER_BYTES;
+    const buffer = options.buffer === undefined ? undefined : plainBytes(options.buffer);
+    const size = options.bufferBytes ?? buffer?.length ?? BUFFER_BYTES;
     if (!(size >= 64))
       throw new PcapError("EINVAL", "CaptureReader: bufferBytes below 64", { bufferBytes: size });
-    this.bytes = options.buffer ?? new Uint8Array(size);
-    if (this.bytes.length < 64)
-      throw new PcapError("EINVAL", "CaptureReader: buffer below 64 bytes", { length: this.bytes.length });
+    if (buffer !== undefined && buffer.length < 64)
+      throw new PcapError("EINVAL", "CaptureReader: buffer below 64 bytes", { length: buffer.length });
+    this.arena = buffer ?? null;
+    this.bytes = buffer?.subarray(0, size) ?? new Uint8Array(size);
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 
@@ -213,7 +219,7 @@ export class CaptureReader {
       options.buffer === undefined ? { bufferBytes: 64, ...options } : options,
     );
     if (options.buffer === undefined && recognise(capture, capture.length) === "none") {
-      reader.bytes = capture;
+      reader.bytes = plainBytes(capture);
       reader.view = new DataView(capture.buffer, capture.byteOffset, capture.byteLength);
       reader.limit = capture.length;
     } else {
@@ -428,18 +434,18 @@ export class CaptureReader {
       this.position = 0;
       this.limit = rest;
     }
-    if (!this.owned) return;
     const size = this.bytes.length;
+    if (size === this.arena?.length) return;
     if (least > 1 && rest + least > size) this.replace(rest + least);
     // Grow with what has really arrived, not with what a length field promises; and never for records not yet read.
     else if (rest === size && this.want > size) this.replace(Math.min(2 * size, this.want));
   }
 
   private replace(size: number): void {
-    const bytes = new Uint8Array(size);
-    bytes.set(this.bytes.subarray(0, this.limit));
+    const bytes = this.arena?.subarray(0, size) ?? new Uint8Array(size);
+    if (this.arena === null) bytes.set(this.bytes.subarray(0, this.limit));
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   private startDecoder(compression: Compression): void {
@@ -553,8 +559,8 @@ export class CaptureReader {
       return this.finish();
     }
     this.want = need;
-    if (!this.owned && need > this.bytes.length)
-      return this.stop("BUFFER_TOO_SMALL", this.position, need, this.bytes.length);
+    if (this.arena !== null && need > this.arena.length)
+      return this.stop("BUFFER_TOO_SMALL", this.position, need, this.arena.length);
     return false;
   }
 

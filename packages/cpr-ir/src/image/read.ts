@@ -2,7 +2,7 @@
  * An untrusted file to a bundle: the container checks 1 to 8 and 10 in their normative order, the first failure
  * wins. Never throws, reads nothing twice differently, work linear in the file.
  */
-import { bytesToHex } from "@netoffload/internal";
+import { bytesToHex, plainBytes } from "@netoffload/internal";
 import { type Diagnostic, ok, type Result } from "../diagnostics.ts";
 import { hashProgram, sha256Bytes } from "../hash/digest.ts";
 import { canonicalModule } from "../wasm/canonical.ts";
@@ -56,7 +56,7 @@ export type AcceptPrograms = (
  */
 export function readImage(bytes: Uint8Array, accept?: AcceptPrograms): Result<Image> {
   try {
-    return ok({ programs: read(bytes, accept) });
+    return ok({ programs: read(plainBytes(bytes), accept) });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     const diagnostic: Diagnostic = {

@@ -1,4 +1,5 @@
 /** Untrusted bytes to a module, validated as WebAssembly; outside the profile is refused by name and offset. */
+import { plainBytes } from "@netoffload/internal";
 import { type Diagnostic, fail, ok, type Result } from "../diagnostics.ts";
 import { nameOfRefused, OPCODES } from "./opcode.ts";
 import { MalformedModule, Reader } from "./reader.ts";
@@ -74,7 +75,8 @@ interface Draft {
  * but not an offload program. `limit`: more than {@link MAX_MODULE_BYTES}, or more locals or parameters than engines
  * take. Offsets count from the first byte; function indices are those of the index space, imports first.
  */
-export function decodeModule(bytes: Uint8Array): Result<WasmModule> {
+export function decodeModule(input: Uint8Array): Result<WasmModule> {
+  const bytes = plainBytes(input);
   if (bytes.length > MAX_MODULE_BYTES)
     return fail("limit", `${bytes.length} bytes: a module has at most ${MAX_MODULE_BYTES}`, { offset: 0 });
   const draft: Draft = {

@@ -18,18 +18,43 @@ export interface CaptureEnd {
 }
 
 const TICK = 4096;
+/** Bytes of one read: what is read stays in the second-level cache until it has been worked on. */
+const CHUNK = 512 * 1024;
+
+/** How a capture is read. */
+export interface ReadOptions {
+  /** Memory that packets are read into; default: the reader's own. */
+  readonly buffer?: Uint8Array;
+  /** First bytes of the input, already read by {@link beginsWithJson}. */
+  readonly begin?: Uint8Array;
+  /** Called before the packets that were handed out lose their place. */
+  readonly onBlock?: () => void;
+}
 
 /** Read every packet of a capture. A missing file is bad input; a damaged one ends with its fault. */
-export async function readCaptureFile(context: Context, path: string, sink: PacketSink): Promise<CaptureEnd> {
+export async function readCaptureFile(
+  context: Context,
+  path: string,
+  sink: PacketSink,
+  options: ReadOptions = {},
+): Promise<CaptureEnd> {
+  const { buffer, onBlock = () => undefined } = options;
+  let begin = options.begin ?? NOTHING;
   const fd = open(path);
-  const reader = new CaptureReader();
+  const reader = new CaptureReader(buffer === undefined ? {} : { buffer, bufferBytes: CHUNK });
   const progress = new Progress(path === "-" ? "stdin" : path, context.progress);
+  const read = (space: Uint8Array): number => {
+    if (begin.length === 0) return readSome(fd, space.length > CHUNK ? space.subarray(0, CHUNK) : space);
+    const n = Math.min(begin.length, space.length);
+    space.set(begin.subarray(0, n));
+    begin = begin.subarray(n);
+    return n;
+  };
   try {
     const size = fstatSync(fd).size;
     let packets = 0;
-    while (!context.interrupted() && reader.advance((space) => readSome(fd, space)))
+    while (!context.interrupted() && reader.advance(read)) {
       while (reader.next()) {
-        if (!reader.isPacket) continue;
         const work = sink(reader, ++packets);
         if (work !== undefined) await work;
         if (packets % TICK !== 0) continue;
@@ -38,9 +63,29 @@ export async function readCaptureFile(context: Context, path: string, sink: Pack
         await new Promise(setImmediate);
         if (context.interrupted()) break;
       }
+      onBlock();
+    }
     return { packets, interrupted: context.interrupted(), faults: reader.faults, reader };
   } finally {
     progress.done();
+    if (fd !== 0) closeSync(fd);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Are these JSON lines? Looks at the first byte that is no white space.
+ * @returns what was read of standard input, for whoever reads on; empty for a file
+ */
+export function beginsWithJson(path: string): { readonly json: boolean; readonly begin: Uint8Array } {
+  const fd = open(path);
+  try {
+    const space = new Uint8Array(4096);
+    const begin = space.subarray(0, readSome(fd, space));
+    const first = begin.find((b) => b !== 0x20 && b !== 0x09 && b !== 0x0a && b !== 0x0d);
+    return { json: first === 0x7b, begin: fd === 0 ? begin : NOTHING };
+  } finally {
     if (fd !== 0) closeSync(fd);
   }
 }

@@ -47,6 +47,10 @@ export interface Command {
   /** What follows the name in the usage line. */
   readonly usage: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
+  /** True: `-o` names a file the command writes itself; otherwise what it would print goes there. */
+  readonly ownsOutput?: boolean;
+  /** True: the words are parsed by the command itself (a mirror of another tool's command line). */
+  readonly raw?: boolean;
   /** More help: what is read, what is printed, an example. */
   readonly details?: string;
   /** @returns the exit code */

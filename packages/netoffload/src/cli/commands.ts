@@ -1,10 +1,20 @@
-/** Every command of the executable. */
+/** Every command of the executable, one file each or per group; a new command is a row here. */
 import type { Command } from "./command.ts";
+import { csumCommands } from "./csum.ts";
+import { devCommands } from "./dev.ts";
+import { devlinkCommand } from "./devlink.ts";
 import { programCommands } from "./program.ts";
+import { programRunCommand } from "./program-run.ts";
+import { reportCommands } from "./report.ts";
 import { verifyCommand } from "./verify.ts";
 
-/** A command, and whether its words are parsed by itself (a mirror of another tool's command line). */
-export type AnyCommand = Command & { readonly raw?: boolean };
-
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly AnyCommand[] = [verifyCommand, ...programCommands];
+export const COMMANDS: readonly Command[] = [
+  verifyCommand,
+  ...reportCommands,
+  ...csumCommands,
+  ...programCommands,
+  programRunCommand,
+  ...devCommands,
+  devlinkCommand,
+];

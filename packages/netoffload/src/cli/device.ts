@@ -65,16 +65,17 @@ export function deviceChoice(options: Options): DeviceChoice {
   if (Object.hasOwn(PROFILES, word) || /\.json$/.test(word))
     return { kind: "model", profile: profileOf(word), name: word };
   const store = new StateStore(stateDirectory(stringOption(options, "state")));
-  const { devices } = store.read();
-  const record = devices.find((d) => d.name === deviceName(word));
-  if (record === undefined)
+  const found = store.device(deviceName(word));
+  if (found === undefined) {
+    const known = store.read().devices.map((d) => `sim/${d.name}`);
     throw usageError(
-      `--device ${word}: neither a profile (${Object.keys(PROFILES).join(", ")}, FILE.json), exec:CMD, nor a device of ${store.directory}${devices.length > 0 ? ` (${devices.map((d) => `sim/${d.name}`).join(", ")})` : ""}`,
+      `--device ${word}: neither a profile (${Object.keys(PROFILES).join(", ")}, FILE.json), exec:CMD, nor a device of ${store.directory}${known.length > 0 ? ` (${known.join(", ")})` : ""}`,
     );
+  }
   return {
     kind: "model",
-    profile: recordProfile(record),
-    name: `sim/${record.name}`,
-    image: record.image === null ? null : store.image(record.image),
+    profile: recordProfile(found.record),
+    name: `sim/${found.record.name}`,
+    image: found.image,
   };
 }

@@ -28,8 +28,6 @@ export async function runJobs(
   for (const { code } of ends) if (code === 2 || code === 3) outcome.note(code);
   const merged = mergeReports(ends.map((e) => e.report!));
   if (!merged.ok) throw new CliError(EXIT.internal, merged.message);
-  // each shard met the faults of the whole file
-  if (ends[0]!.report!.faults !== undefined) merged.value.faults = ends[0]!.report!.faults!;
   return merged.value;
 }
 
@@ -43,6 +41,7 @@ function argumentsOf(options: Options): string[] {
   return out;
 }
 
+/** One shard, in a process group of its own: Ctrl-C reaches it once, from here. */
 function shard(
   context: Context,
   args: readonly string[],
@@ -51,15 +50,30 @@ function shard(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
       stdio: ["ignore", "pipe", tells ? "inherit" : "ignore"],
+      detached: true,
     });
+    const interrupt = (): void => void child.kill("SIGINT");
+    process.on("SIGINT", interrupt);
     let report: VerifyReport | null = null;
+    const fail = (error: unknown): void => {
+      child.kill("SIGKILL");
+      reject(error);
+    };
     createInterface({ input: child.stdout! }).on("line", (line) => {
       const parsed = parseReport(line);
       if (parsed !== null) report = parsed;
-      else if (context.json) context.out.line(line);
-      else context.err.line(line);
+      else
+        try {
+          (context.json ? context.out : context.err).line(line);
+        } catch (error) {
+          // the reader of our output is gone
+          fail(error);
+        }
     });
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ report, code: code ?? EXIT.internal }));
+    child.on("error", fail);
+    child.on("close", (code) => {
+      process.off("SIGINT", interrupt);
+      resolve({ report, code: code ?? EXIT.internal });
+    });
   });
 }

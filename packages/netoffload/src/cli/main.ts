@@ -1,8 +1,8 @@
 /** The executable: choose a command, run it, turn every ending into its exit code. */
-import { type Command, type Context, helpText, parseWords } from "./command.ts";
+import { type Command, type Context, helpText, type Options, parseWords } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { CliError, EXIT, usageError } from "./exit.ts";
-import { ClosedPipe, TextOut } from "./output.ts";
+import { ClosedPipe, OutputFile, TextOut } from "./output.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -50,10 +50,17 @@ async function dispatch(
     out.write(overview());
     return first === undefined ? EXIT.usage : EXIT.ok;
   }
+  if (argv[1] === "--help" || argv[1] === "-h") {
+    const group = COMMANDS.filter((c) => c.name.startsWith(`${first} `));
+    if (group.length > 0) {
+      out.write(group.map(helpText).join("\n"));
+      return EXIT.ok;
+    }
+  }
   const command = find(argv);
   const rest = argv.slice(command.name.split(" ").length);
-  const raw = command.raw === true;
-  const { words, options } = raw ? { words: [...rest], options: {} } : parseWords(command, rest);
+  const { words, options } =
+    command.raw === true ? { words: [...rest], options: {} as Options } : parseWords(command, rest);
   if (options.help === true) {
     out.write(helpText(command));
     return EXIT.ok;
@@ -71,11 +78,31 @@ async function dispatch(
     progress: options.quiet !== true && process.stderr.isTTY === true,
     interrupted,
   };
-  return command.run(context, words, options);
+  return typeof options.output === "string" && command.ownsOutput !== true
+    ? intoFile(options.output, context, (c) => command.run(c, words, options))
+    : command.run(context, words, options);
+}
+
+/** `-o FILE`: what would be printed goes there, whole or not at all. */
+async function intoFile(
+  path: string,
+  context: Context,
+  run: (context: Context) => Promise<number> | number,
+): Promise<number> {
+  const file = new OutputFile(path);
+  try {
+    const text = new TextOut((bytes) => file.write(bytes));
+    const code = await run({ ...context, out: text, color: false });
+    text.flush();
+    file.commit();
+    return code;
+  } finally {
+    file.discard();
+  }
 }
 
 /** The longest command name that the words begin with. */
-function find(argv: readonly string[]): Command & { raw?: boolean } {
+function find(argv: readonly string[]): Command {
   for (let n = Math.min(3, argv.length); n > 0; n--) {
     const name = argv.slice(0, n).join(" ");
     const found = COMMANDS.find((c) => c.name === name);

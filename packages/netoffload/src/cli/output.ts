@@ -2,9 +2,20 @@
  * What a command writes: buffered stdout that survives pipes, files that appear whole or not at all, progress
  * on a terminal only.
  */
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { CliError, usageError } from "./exit.ts";
 
 const FLUSH_BYTES = 1 << 16;
+const ENCODER = new TextEncoder();
 
 /** Thrown once the reader of our stdout is gone; the command ends silently with 0. */
 export class ClosedPipe extends Error {}
@@ -53,41 +64,81 @@ export class TextOut {
     const text = this.#parts.join("");
     this.#parts = [];
     this.#size = 0;
-    this.#write(new TextEncoder().encode(text));
+    this.#write(ENCODER.encode(text));
   }
 }
 
-/** An output file under a temporary name until {@link commit}; {@link discard} leaves nothing behind. */
+/**
+ * An output file under a temporary name until {@link OutputFile.commit}; {@link OutputFile.discard} leaves nothing
+ * behind. `-` is standard output; a device or fifo (`/dev/null`) is written as it is, never replaced.
+ */
 export class OutputFile {
   readonly path: string;
-  readonly #temporary: string;
-  readonly fd: number;
+  /** Null: written directly. */
+  readonly #temporary: string | null;
+  readonly #fd: number;
   #open = true;
 
+  /** @throws CliError (2) when it cannot be written there */
   constructor(path: string) {
-    this.path = path;
-    this.#temporary = `${path}.tmp-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
-    this.fd = openSync(this.#temporary, "wx");
+    const target = targetOf(path);
+    this.path = target.path;
+    this.#temporary = target.direct
+      ? null
+      : `${target.path}.tmp-${process.pid}-${Math.random().toString(36).slice(2, 8)}`;
+    try {
+      this.#fd = path === "-" ? 1 : openSync(this.#temporary ?? target.path, target.direct ? "w" : "wx");
+    } catch (error) {
+      throw cannotWrite(path, error);
+    }
   }
 
   write(bytes: Uint8Array): void {
-    writeAll(this.fd, bytes);
+    try {
+      writeAll(this.#fd, bytes);
+    } catch (error) {
+      if (error instanceof ClosedPipe) throw error;
+      throw cannotWrite(this.path, error);
+    }
   }
 
   commit(): void {
     if (!this.#open) return;
     this.#open = false;
-    fsyncSync(this.fd);
-    closeSync(this.fd);
-    renameSync(this.#temporary, this.path);
+    if (this.#fd === 1) return;
+    if (this.#temporary !== null) fsyncSync(this.#fd);
+    closeSync(this.#fd);
+    if (this.#temporary !== null) renameSync(this.#temporary, this.path);
   }
 
   discard(): void {
     if (!this.#open) return;
     this.#open = false;
-    closeSync(this.fd);
-    unlinkSync(this.#temporary);
+    if (this.#fd === 1) return;
+    closeSync(this.#fd);
+    if (this.#temporary !== null) unlinkSync(this.#temporary);
   }
+}
+
+/** Where a name really leads, and whether it must be written directly. */
+function targetOf(path: string): { path: string; direct: boolean } {
+  if (path === "-") return { path, direct: true };
+  try {
+    const real = realpathSync(path);
+    const stat = statSync(real);
+    if (stat.isDirectory()) throw usageError(`${path}: is a directory, a file name is needed`);
+    return { path: real, direct: !stat.isFile() };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { path, direct: false };
+    throw error instanceof CliError ? error : cannotWrite(path, error);
+  }
+}
+
+function cannotWrite(path: string, error: unknown): CliError {
+  const { code } = error as NodeJS.ErrnoException;
+  const why =
+    code === "ENOENT" ? "its directory does not exist" : code === "EACCES" ? "no permission" : String(code);
+  return usageError(`${path}: cannot be written: ${why}`);
 }
 
 /** A line on stderr for anything longer than a second; only on a terminal. */

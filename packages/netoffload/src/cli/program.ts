@@ -161,6 +161,7 @@ export const programCommands: readonly Command[] = [
     name: "program build",
     summary: "compile programs into one image",
     usage: "ITEM[:TARGET]... --target wasm|npu -o IMAGE",
+    ownsOutput: true,
     options: {
       target: { type: "string", value: "TARGET", help: "wasm or npu (default)" },
       "no-accel": { type: "boolean", help: "link plain loops instead of acceleration units" },

@@ -33,7 +33,7 @@ export function verifyText(
       `${name.padEnd(8)}  ${paint(o.state === "HARDWARE" ? "32" : "33", word!)} ${rest.join(" ")}`.trimEnd(),
     );
   }
-  lines.push("", ...table(report, names), "");
+  lines.push("", ...reportTable(report), "");
   const mismatches = names.reduce((sum, name) => sum + report.offloads[name]!.mismatches, 0);
   const speed = `${report.seconds.toFixed(2)} s, ${n(report.packets_per_second)} packets/s`;
   lines.push(
@@ -51,7 +51,9 @@ function loaded(pipeline: Pipeline | null): string {
   return `, ${bundle.programs.length} programs loaded by 'devlink dev reload ${pipeline!.instance.handle} action parser_fetch', generation ${pipeline!.instance.generation}`;
 }
 
-function table(report: VerifyReport, names: readonly string[]): string[] {
+/** Counts of all offloads side by side. */
+export function reportTable(report: VerifyReport): string[] {
+  const names = Object.keys(report.offloads);
   const rows: [string, (o: OffloadReport) => string][] = [
     ["packets", () => n(report.packets)],
     ["offloaded", (o) => n(o.offloaded)],

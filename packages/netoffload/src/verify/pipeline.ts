@@ -20,6 +20,7 @@ import { Memory } from "@netoffload/skbuff";
 import { bundleImage } from "../image.ts";
 import type { Program } from "../programs.ts";
 import type { OffloadName } from "../report.ts";
+import { kernelPrograms } from "./host.ts";
 
 /** How a pipeline is made. */
 export interface PipelineOptions {
@@ -75,7 +76,8 @@ export async function makePipeline(options: PipelineOptions): Promise<Pipeline> 
   const { profile, programs } = options;
   const memory = Memory.create(options.memoryBytes === undefined ? {} : { bytes: options.memoryBytes });
   const device = new NicDevice(profile, memory, options.device);
-  const driver = new NicDriver(device, memory);
+  const host = kernelPrograms(memory, programs, options.noAccel === true);
+  const driver = new NicDriver(device, memory, 14, host);
   const instance = new DevlinkInstance(options.handle ?? "sim/nic0", driver);
   const manager = new OffloadManager(driver);
   for (const p of programs) manager.setKernelProgram(p.name as OffloadName, kernelProgram(p));

@@ -5,7 +5,6 @@
  * @remarks not in the kernel
  */
 import { readImage } from "@netoffload/cpr-ir";
-import { plainBytes } from "@netoffload/internal";
 import { type Answer, type ErrnoName, grant, refuse } from "./errno.ts";
 import type { Bundle, BundleProgram, DevlinkOps, Resources } from "./ops.ts";
 
@@ -22,12 +21,11 @@ const TARGETS: Readonly<Record<number, string>> = { 1: "wasm", 2: "ebpf", 3: "np
 
 /** Check an image against a device; never throws, whatever the bytes. */
 export function checkImage(
-  input: Uint8Array,
+  bytes: Uint8Array,
   file: string,
   ops: DevlinkOps,
   policy: ImagePolicy = {},
 ): Answer<Bundle> {
-  const bytes = plainBytes(input);
   const device = ops.programmable;
   if (device === null) return refuse("EOPNOTSUPP", "device is not programmable");
   // check 9 stands between those of the container
@@ -55,7 +53,7 @@ export function checkImage(
   const short = shortage(programs, device.resources);
   if (short !== null)
     return refuse("ENOSPC", `${word} needs ${short.need} ${short.name}, device has ${short.have}`, 12);
-  return grant({ file, programs, image: bytes.slice() });
+  return grant({ file, programs, image: new Uint8Array(bytes) });
 }
 
 /** What messages call a bundle. */

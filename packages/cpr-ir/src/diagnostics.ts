@@ -5,8 +5,18 @@ export interface Diagnostic {
   /** Short name to branch on. */
   readonly code: string;
   readonly message: string;
-  /** Byte offset in the input. */
+  /** Byte offset in the input (descriptions in text: offset in UTF-16 units). */
   readonly offset?: number;
+  /** Where in a description: JSON path, e.g. `parse-nodes[3].next-proto.field-len`. */
+  readonly path?: string;
+  /** From 1. */
+  readonly line?: number;
+  /** From 1. */
+  readonly column?: number;
+  /** What would be right. */
+  readonly suggestion?: string;
+  /** `warning`: told, not fatal. Absent: an error. */
+  readonly severity?: "error" | "warning";
   /** Function it lies in: its index in the module's function space, imports first. */
   readonly function?: number;
   /** Container check of devlink.md that failed. */
@@ -37,9 +47,11 @@ export function fail(
 /** For scripts: the value, or an Error that lists all faults. */
 export function orThrow<T>(result: Result<T>): T {
   if (result.ok) return result.value;
-  throw new Error(
-    result.diagnostics
-      .map((d) => `${d.code}: ${d.message}${d.offset === undefined ? "" : ` (byte ${d.offset})`}`)
-      .join("\n"),
-  );
+  throw new Error(result.diagnostics.map((d) => `${d.code}: ${d.message}${where(d)}`).join("\n"));
+}
+
+function where(d: Diagnostic): string {
+  if (d.line !== undefined)
+    return ` (line ${d.line}, column ${d.column}${d.path === undefined ? "" : `, ${d.path}`})`;
+  return d.offset === undefined ? "" : ` (byte ${d.offset})`;
 }

@@ -1,7 +1,9 @@
 /**
- * Offload programs as hashed intermediate representation.
+ * Offload programs and parsers as hashed intermediate representation.
  *
  * ```text
+ * CPR document → read (faults with line, column, path) → resolve → canonical form → hash
+ *                                                          └→ interpreter, targets
  * module bytes → decode, validate → profile → canonical bytes → hash
  *                                     └→ targets (npu) → image (ELF bundle) → read, check
  * ```
@@ -10,6 +12,13 @@
  */
 export { type Diagnostic, fail, ok, orThrow, type Result } from "./diagnostics.ts";
 export { CprIrError, type CprIrErrorCode } from "./errors.ts";
+export {
+  CANONICAL_PREFIX,
+  canonicalCpr,
+  canonicalText,
+  fileDigest,
+  hashParser,
+} from "./hash/canonical.ts";
 export { hashProgram, type ProgramHash, sha256Bytes } from "./hash/digest.ts";
 export {
   decodeProgramNote,
@@ -23,6 +32,41 @@ export {
 } from "./image/notes.ts";
 export { type AcceptPrograms, type Image, type ImageProgram, readImage } from "./image/read.ts";
 export { fileNoteAt, type ImageInput, seal, writeImage } from "./image/write.ts";
+export { Interpreter, type Trace } from "./interp/run.ts";
+export { check, entries, field, ParserBuilder, parser, when } from "./ir/build.ts";
+export { CODE, type CodeName, codeName, codeOf, isCode, isOkay } from "./ir/codes.ts";
+export type * from "./ir/document.ts";
+export {
+  type Actions,
+  type Amount,
+  type Check,
+  type CompareOp,
+  type Counter,
+  type CounterAction,
+  type Edge,
+  type Elements,
+  type Expr,
+  type FlagField,
+  type Flags,
+  type HdrLength,
+  type Load,
+  type MdTarget,
+  type MdValue,
+  type Metadata,
+  metadataSize,
+  type Next,
+  type ParseNode,
+  type Parser,
+  type Source,
+  type SubNode,
+  type TlvNode,
+  type Tlvs,
+} from "./ir/types.ts";
+export { type CprFile, loadParser, parserOf, type ReadOptions, readCpr } from "./json/load.ts";
+export { jsonSchema } from "./json/schema.ts";
+export { formatCpr } from "./json/write.ts";
+export { minimize } from "./passes/minimize.ts";
+export { SHIPPED_PARSERS, shippedParser } from "./programs.ts";
 export { decodeInsns, encodeInsns, type Insn, judgeInsn } from "./targets/ebpf/insn.ts";
 export {
   ALU_OP,

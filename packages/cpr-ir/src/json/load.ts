@@ -1,0 +1,86 @@
+/** Text to documents and parsers: the ways in. */
+import type { Diagnostic, Result } from "../diagnostics.ts";
+import type { CprDocument, ParserText } from "../ir/document.ts";
+import type { Parser } from "../ir/types.ts";
+import { resolveParser } from "../passes/resolve.ts";
+import { Faults, Origins, readDocument } from "./read.ts";
+import { type Json, locate, parseJson } from "./text.ts";
+
+/** How to read. */
+export interface ReadOptions {
+  /** Unknown properties and slips of JSON are warnings. */
+  readonly lenient?: boolean;
+  /** Which parser of the document; default the first. */
+  readonly parser?: string;
+}
+
+/** A document, its parsers resolved, and what was told on the way. */
+export interface CprFile {
+  readonly document: CprDocument;
+  readonly parsers: readonly Parser[];
+  /** The one asked for. */
+  readonly parser: Parser;
+  /** Warnings only. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Read a native document. All faults are collected, with line, column and JSON path. */
+export function readCpr(text: string, options: ReadOptions = {}): Result<CprFile> {
+  const json = parseJson(text, options.lenient === true);
+  const faults = new Faults();
+  faults.add(json.diagnostics);
+  return json.root === null ? failed(text, null, faults) : readTree(text, json.root, faults, options);
+}
+
+/** Read a document's tree; `text` gives lines and columns. */
+export function readTree(text: string, root: Json, faults: Faults, options: ReadOptions): Result<CprFile> {
+  const origins = new Origins();
+  const document = readDocument(root, origins, faults, options.lenient === true);
+  if (document === null || faults.failed) return failed(text, root, faults);
+  checkParserNames(document.parsers, origins, faults);
+  const parsers: Parser[] = [];
+  for (const p of document.parsers) {
+    const resolved = resolveParser(document, p, origins, faults);
+    if (resolved !== null) parsers.push(resolved);
+  }
+  const wanted = options.parser;
+  const parser = wanted === undefined ? parsers[0] : parsers.find((p) => p.name === wanted);
+  if (parser === undefined && !faults.failed)
+    faults.error(
+      "cpr.parser",
+      wanted === undefined ? "the document has no parser" : `no parser is named '${wanted}'`,
+      root.at,
+    );
+  if (faults.failed || parser === undefined) return failed(text, root, faults);
+  return { ok: true, value: { document, parsers, parser, diagnostics: locate(text, root, faults.all()) } };
+}
+
+/** A parser from text, the usual way. */
+export function loadParser(text: string, options: ReadOptions = {}): Result<Parser> {
+  const file = readCpr(text, options);
+  return file.ok ? { ok: true, value: file.value.parser } : file;
+}
+
+/** A parser from a document built in memory. */
+export function parserOf(document: CprDocument, options: ReadOptions = {}): Result<Parser> {
+  return loadParser(JSON.stringify(document, null, 1), options);
+}
+
+function checkParserNames(parsers: readonly ParserText[], origins: Origins, faults: Faults): void {
+  const seen = new Set<string>();
+  for (const p of parsers) {
+    const name = p.name ?? "";
+    if (parsers.length > 1 && name === "")
+      faults.error("cpr.name", "each of several parsers needs a name", origins.at(p));
+    else if (seen.has(name)) faults.error("cpr.name", `a second parser is named '${name}'`, origins.at(p));
+    seen.add(name);
+  }
+}
+
+function failed(
+  text: string,
+  root: Json | null,
+  faults: Faults,
+): { readonly ok: false; readonly diagnostics: readonly Diagnostic[] } {
+  return { ok: false, diagnostics: locate(text, root, faults.all()) };
+}

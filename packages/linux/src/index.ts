@@ -1,12 +1,34 @@
 /**
  * The live Linux kernel from Node.
  *
- * libc (koffi, lazily) → struct-bytes (buffers kept alive)
+ * ```text
+ * libc (koffi, lazily) → struct-bytes (buffers kept alive) → tap, netlink/ → oracle/ in fixture/ processes
+ * ```
  *
  * @packageDocumentation
  */
 export { errnoName } from "./errno.ts";
 export { LinuxError, ok } from "./errors.ts";
+export { Fixture, type FixtureSpec } from "./fixture/fixture.ts";
+export type { FixtureMessage } from "./fixture/protocol.ts";
 export { keepAlive } from "./keep-alive.ts";
 export { type Libc, libc, type Mapping } from "./libc.ts";
+export { enterNewNetworkNamespace } from "./namespace.ts";
+export { type Link, type LinkChange, Route } from "./netlink/route.ts";
+export { KernelChecksum, type KernelChecksumBatch, type KernelChecksumResult } from "./oracle/checksum.ts";
 export { StructBytes } from "./struct-bytes.ts";
+export {
+  Tap,
+  type TapOptions,
+  TUN_F_CSUM,
+  TUN_F_TSO_ECN,
+  TUN_F_TSO4,
+  TUN_F_TSO6,
+  TUN_F_UDP_TUNNEL_GSO,
+  TUN_F_UDP_TUNNEL_GSO_CSUM,
+  TUN_F_UFO,
+  TUN_F_USO4,
+  TUN_F_USO6,
+  tapOffers,
+  tunFeatures,
+} from "./tap.ts";

@@ -4,7 +4,7 @@
  * instructions.
  */
 import { base64ToBytes } from "@netoffload/internal";
-import { accel1Module, TRAP, type TrapName } from "@netoffload/skbuff";
+import { accel1Module, STATIC_REGION_SIZE, staticRegion, TRAP, type TrapName } from "@netoffload/skbuff";
 import { NicError } from "./errors.ts";
 import { ENGINE_WASM } from "./generated/engine.ts";
 
@@ -139,6 +139,9 @@ export class Npu {
     this.#memory = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer, base, memoryBytes);
     this.view = new DataView(memory.buffer, base, memoryBytes);
+    // ABI 1: region 0 holds the units' tables; units linked as plain loops look for them in the device's memory
+    const tables = staticRegion(0);
+    this.bytes.set(this.#all.subarray(tables, tables + STATIC_REGION_SIZE), tables);
     const batch = this.#engine.batchBase();
     this.#addresses = new Uint32Array(memory.buffer, batch, MAX_BATCH);
     this.results = new Int32Array(memory.buffer, batch + 4 * MAX_BATCH, 3 * MAX_BATCH);

@@ -4,7 +4,6 @@ import {
   ALU_OP,
   ALU_TEXT,
   CLASS,
-  JMP_OP,
   JMP_TEXT,
   MODE_MEM,
   MODE_MEMSX,

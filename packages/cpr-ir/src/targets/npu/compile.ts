@@ -2,7 +2,7 @@
 import { accel1ScalarModule, STATIC_REGION_SIZE, staticRegion } from "@netoffload/skbuff";
 import { fail, ok, type Result } from "../../diagnostics.ts";
 import { decodeModule } from "../../wasm/decode.ts";
-import { ACCEL1, type Accel1Name, checkProfile } from "../../wasm/profile.ts";
+import { ACCEL1, type Accel1Name, checkProfile, INITIAL_PAGES } from "../../wasm/profile.ts";
 import type { DataSegment, WasmModule } from "../../wasm/types.ts";
 import { allocate } from "../codegen/allocate.ts";
 import { buildFunction, CannotCompile, type LirFunction, type TargetTraits } from "../codegen/build.ts";
@@ -33,7 +33,7 @@ export interface CompiledProgram {
   /** Code, the entry first. */
   readonly text: Uint8Array;
   readonly functions: readonly CompiledFunction[];
-  /** Memory the loader must set before the first run: data segments, then initial values of globals. */
+  /** What the loader must put into memory before the first run: data segments, globals, tables of linked units. */
   readonly data: readonly { readonly address: number; readonly bytes: Uint8Array }[];
   /** instructions (8-byte slots), stack (bytes of the deepest chain), memory (bytes of the static region in use). */
   readonly resources: Readonly<Record<"instructions" | "stack" | "memory", number>>;
@@ -106,6 +106,7 @@ class Linker {
       return fail("limit", `calls are ${deepest} deep, the device has ${MAX_FRAMES} frames`);
     const { text, placed, origins } = emitFunctions(this.#units.map((u) => u.code!));
     const data = initialData(this.#module, this.#options.functionNumber);
+    if (this.#numbers.has("accel1.crc32c")) data.push(accelTables());
     const memory = data.reduce((n, d) => n + d.bytes.length, 16);
     return ok({
       text,
@@ -192,6 +193,18 @@ class Linker {
     const found = library.exports.find((e) => e.name === name)!;
     return this.#wasmFunction(library, found.index - library.imports.length, name, "accel1.");
   }
+}
+
+/** Tables that crc32c as plain loops reads: static region 0 as the scalar module's init leaves it. */
+function accelTables(): { address: number; bytes: Uint8Array } {
+  const address = staticRegion(0);
+  const pages = (address + STATIC_REGION_SIZE) / 65536;
+  const memory = new WebAssembly.Memory({ initial: Math.max(pages, INITIAL_PAGES) });
+  const module = new WebAssembly.Module(accel1ScalarModule() as never);
+  (new WebAssembly.Instance(module, { env: { memory } }).exports.init as () => void)();
+  const region = new Uint8Array(memory.buffer, address, STATIC_REGION_SIZE);
+  const end = region.findLastIndex((byte) => byte !== 0) + 1;
+  return { address, bytes: region.slice(0, end) };
 }
 
 let scalar: WasmModule | undefined;

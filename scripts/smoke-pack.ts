@@ -69,7 +69,8 @@ function inspect({ folder, manifest, tarball, files }: Packed): void {
       fault(`the folder ${part} is not in the package`);
   for (const file of files.filter((name) => /^dist\/.*\.(js|ts)$/.test(name))) {
     const text = run("tar", ["-xzOf", tarball, `package/${file}`], root);
-    if (/["']@netoffload\/internal["']/.test(text)) fault(`${file} names @netoffload/internal`);
+    if (/(?:\bfrom|\bimport|\brequire)\s*\(?\s*["']@netoffload\/internal["']/.test(text))
+      fault(`${file} imports @netoffload/internal`);
   }
   const published = run("tar", ["-xzOf", tarball, "package/package.json"], root);
   for (const word of ["workspace:", "@netoffload/source"])

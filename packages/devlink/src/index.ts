@@ -82,6 +82,7 @@ export {
   renderRefusal,
 } from "./print.ts";
 export {
+  type CheckedRequest,
   checkReload,
   RELOAD_ACTION_NUMBER,
   type ReloadContext,

@@ -71,8 +71,8 @@ export function reloadAction(word: string): ReloadAction | null {
   return Object.hasOwn(RELOAD_ACTION_NUMBER, name) ? (name as ReloadAction) : null;
 }
 
-/** Result of the parse: a request whose words are all known. */
-interface CheckedRequest {
+/** A request whose words are all known. */
+export interface CheckedRequest {
   readonly action: ReloadAction;
   readonly noReset: boolean;
   readonly explicit: boolean;

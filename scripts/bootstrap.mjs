@@ -1,7 +1,7 @@
 // `npm start` and `npm test` on a machine that has only Node and npm: install, build, then run.
 // Plain JavaScript because nothing is installed yet when it begins.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -35,17 +35,21 @@ if (task === "start") {
   ]);
 } else if (task === "test") {
   const vitest = "node_modules/vitest/vitest.mjs";
-  const report = `${root}/.tmp/tests.json`;
-  if (!existsSync(`${root}/${vitest}`)) throw new Error(`${vitest} is missing after the install`);
+  const report = `${root}.tmp/tests.json`;
+  if (!existsSync(`${root}${vitest}`)) throw new Error(`${vitest} is missing after the install`);
+  mkdirSync(`${root}.tmp`, { recursive: true });
+  rmSync(report, { force: true });
   const { status } = spawnSync(
     process.execPath,
     [vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...args],
     { cwd: root, stdio: "inherit", env },
   );
   const counts = JSON.parse(readFileSync(report, "utf8"));
-  process.stdout.write(
-    `\n${counts.numPassedTests} passed, ${counts.numFailedTests} failed, ${counts.numPendingTests} skipped\n`,
-  );
+  // a file that could not even be loaded has no test to count
+  const failed = counts.numFailedTests || (status === 0 ? 0 : Math.max(counts.numFailedTestSuites, 1));
+  const line = `${counts.numPassedTests} passed, ${failed} failed, ${counts.numPendingTests} skipped\n`;
+  writeFileSync(`${root}.tmp/tests.txt`, line);
+  process.stdout.write(`\n${line}`);
   process.exit(status ?? 1);
 } else {
   process.stderr.write("usage: node scripts/bootstrap.mjs start|test [arguments]\n");

@@ -123,7 +123,9 @@ function smoke({ folder, manifest }: Packed): void {
   if (!(Number(run(process.execPath, ["--input-type=module", "-e", count], consumer)) > 0))
     faults.push(`${manifest.name}: exports nothing`);
   const readme = readFileSync(join(root, "packages", folder, "README.md"), "utf8");
-  for (const { file, line, code, printed } of extractExamples(`${folder}/README.md`, readme)) {
+  const examples = extractExamples(`${folder}/README.md`, readme);
+  if (examples.length === 0) faults.push(`${manifest.name}: README.md has no example`);
+  for (const { file, line, code, printed } of examples) {
     const script = join(consumer, `${folder}-${line}.mjs`);
     const { outputText } = ts.transpileModule(code, {
       compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { facility, has } from "../../internal/test/facility.ts";
 import {
   canonicalModule,
   compileNpu,
@@ -107,27 +108,20 @@ describe("a bundle", () => {
   });
 });
 
-const has = (command: string): boolean => {
-  try {
-    execFileSync("sh", ["-c", `command -v ${command}`], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-};
-const must = process.env.CI === "true";
+const readelf = facility("readelf", has("readelf"), "apt-get install binutils");
+const objdump = facility("llvm-objdump-19", has("llvm-objdump-19"), "apt-get install llvm-19");
 
-describe.skipIf(!must && !has("llvm-objdump-19"))("other people's tools", () => {
+describe("other people's tools", () => {
   const directory = mkdtempSync(join(tmpdir(), "netoffload-"));
   const file = join(directory, "image");
   writeFileSync(file, writeImage({ programs: [program("tx_csum", 1), rx] }));
 
-  test("readelf shows the notes", () => {
+  test.skipIf(!readelf)("readelf shows the notes", () => {
     const text = execFileSync("readelf", ["-n", file], { encoding: "utf8" });
     expect(text.match(/netoffload/g)!.length).toBeGreaterThanOrEqual(3);
   });
 
-  test("llvm-objdump prints what our disassembler prints", () => {
+  test.skipIf(!objdump)("llvm-objdump prints what our disassembler prints", () => {
     const text = execFileSync(
       "llvm-objdump-19",
       ["-d", "--mcpu=v4", "--no-show-raw-insn", "--no-leading-addr", file],
@@ -140,6 +134,7 @@ describe.skipIf(!must && !has("llvm-objdump-19"))("other people's tools", () => 
       .map((l) => l.trim().replace(/ <[^<> ]+>$/, ""));
     const ours = [program("tx_csum", 1), rx].flatMap((p) => orThrow(decodeInsns(p.text)).map(printInsn));
     expect(theirs.slice(0, ours.length)).toEqual(ours);
-    rmSync(directory, { recursive: true });
   });
+
+  afterAll(() => rmSync(directory, { recursive: true }));
 });

@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { facility } from "../../internal/test/facility.ts";
+import { facility, has } from "../../internal/test/facility.ts";
 import { CaptureReader } from "../src/index.ts";
 import { plainFaults, readAdvanced, readPushed, readWhole } from "./read-all.ts";
 import { slowRead } from "./ref/slow-reader.ts";
@@ -22,15 +22,6 @@ function list(dir: string): string[] {
           ? [path.join(dir, entry.name)]
           : [],
     );
-}
-
-function has(program: string): boolean {
-  try {
-    execFileSync(program, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function run(program: string, args: readonly string[], input?: Uint8Array): string {

@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { bytesToHex } from "@netoffload/internal";
 import { describe, expect, it } from "vitest";
-import { facility } from "../../internal/test/facility.ts";
+import { facility, has } from "../../internal/test/facility.ts";
 import {
   CaptureReader,
   CaptureWriter,
@@ -181,55 +181,49 @@ describe("caller mistakes", () => {
   });
 });
 
-const tshark = (() => {
-  try {
-    execFileSync("tshark", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-describe.skipIf(!facility("tshark", tshark, "apt install tshark"))("tshark reads what was written", () => {
-  for (const format of ["pcap", "pcapng"] as const)
-    for (const resolution of ["micro", "nano"] as const)
-      for (const littleEndian of [true, false])
-        it(`${format}, ${resolution}, ${littleEndian ? "little" : "big"} endian`, () => {
-          const packets = Array.from({ length: 20 }, (_, i) => ({
-            data: counting(i * 9),
-            seconds: 1_700_000_000 + i,
-            nanoseconds: i * 50_000_123 - (resolution === "micro" ? (i * 50_000_123) % 1000 : 0),
-            len: i * 10,
-          }));
-          const comments = format === "pcapng" ? { comments: ["one", "two, with ü"] } : {};
-          const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "netoffload-")), "written");
-          try {
-            fs.writeFileSync(
-              file,
-              written({ format, resolution, littleEndian }, (w) => {
-                for (const p of packets) w.write({ ...p, ...comments });
-              }),
-            );
-            const fields = ["frame.time_epoch", "frame.cap_len", "frame.len", "frame.comment"];
-            const args = ["-n", "-r", file, "-T", "fields", ...fields.flatMap((f) => ["-e", f])];
-            const text = execFileSync("tshark", args, { stdio: ["pipe", "pipe", "ignore"] }).toString();
-            expect(
-              text
-                .trim()
-                .split("\n")
-                .map((line) => line.trim()),
-            ).toEqual(
-              packets.map((p) =>
-                [
-                  `${p.seconds}.${String(p.nanoseconds).padStart(9, "0")}`,
-                  p.data.length,
-                  p.len,
-                  ...(format === "pcapng" ? ["one,two, with ü"] : []),
-                ].join("\t"),
-              ),
-            );
-          } finally {
-            fs.rmSync(path.dirname(file), { recursive: true });
-          }
-        });
-});
+describe.skipIf(!facility("tshark", has("tshark"), "apt install tshark"))(
+  "tshark reads what was written",
+  () => {
+    for (const format of ["pcap", "pcapng"] as const)
+      for (const resolution of ["micro", "nano"] as const)
+        for (const littleEndian of [true, false])
+          it(`${format}, ${resolution}, ${littleEndian ? "little" : "big"} endian`, () => {
+            const packets = Array.from({ length: 20 }, (_, i) => ({
+              data: counting(i * 9),
+              seconds: 1_700_000_000 + i,
+              nanoseconds: i * 50_000_123 - (resolution === "micro" ? (i * 50_000_123) % 1000 : 0),
+              len: i * 10,
+            }));
+            const comments = format === "pcapng" ? { comments: ["one", "two, with ü"] } : {};
+            const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "netoffload-")), "written");
+            try {
+              fs.writeFileSync(
+                file,
+                written({ format, resolution, littleEndian }, (w) => {
+                  for (const p of packets) w.write({ ...p, ...comments });
+                }),
+              );
+              const fields = ["frame.time_epoch", "frame.cap_len", "frame.len", "frame.comment"];
+              const args = ["-n", "-r", file, "-T", "fields", ...fields.flatMap((f) => ["-e", f])];
+              const text = execFileSync("tshark", args, { stdio: ["pipe", "pipe", "ignore"] }).toString();
+              expect(
+                text
+                  .trim()
+                  .split("\n")
+                  .map((line) => line.trim()),
+              ).toEqual(
+                packets.map((p) =>
+                  [
+                    `${p.seconds}.${String(p.nanoseconds).padStart(9, "0")}`,
+                    p.data.length,
+                    p.len,
+                    ...(format === "pcapng" ? ["one,two, with ü"] : []),
+                  ].join("\t"),
+                ),
+              );
+            } finally {
+              fs.rmSync(path.dirname(file), { recursive: true });
+            }
+          });
+  },
+);

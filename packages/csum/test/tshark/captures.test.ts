@@ -3,8 +3,8 @@ import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { facility, has } from "../../../internal/test/facility.ts";
 import { type CheckedLayer, VERDICTS } from "../../src/index.ts";
-import { facility, has } from "../facility.ts";
 import {
   compareCapture,
   compareFrames,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { CaptureWriter } from "@netoffload/pcap";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { facility, has } from "../../../internal/test/facility.ts";
 import { PacketChecker } from "../../src/index.ts";
 import {
   be16,
@@ -21,7 +22,6 @@ import {
   udp,
 } from "../check/build.ts";
 import { CASES } from "../check/cases.ts";
-import { facility, has } from "../facility.ts";
 import { type Comparison, compareCapture, compareFrames, judgeCapture, judgeDifferences } from "./compare.ts";
 import { tsharkChecksums } from "./pdml.ts";
 

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { type CaptureFault, CaptureReader } from "@netoffload/pcap";
 import type { Context } from "./command.ts";
 import { usageError } from "./exit.ts";
+import { openStandardInput, standardInput } from "./input.ts";
 import { Progress } from "./output.ts";
 
 /** Called for each packet; the reader's fields describe it until the call (or its promise) is over. */
@@ -25,8 +26,8 @@ const CHUNK = 512 * 1024;
 export interface ReadOptions {
   /** Memory that packets are read into; default: the reader's own. */
   readonly buffer?: Uint8Array;
-  /** First bytes of the input, already read by {@link beginsWithJson}. */
-  readonly begin?: Uint8Array;
+  /** Standard input where {@link openInput} opened it already. */
+  readonly chunks?: AsyncIterable<Uint8Array>;
   /** Called before the packets that were handed out lose their place. */
   readonly onBlock?: () => void;
 }
@@ -38,56 +39,114 @@ export async function readCaptureFile(
   sink: PacketSink,
   options: ReadOptions = {},
 ): Promise<CaptureEnd> {
-  const { buffer, onBlock = () => undefined } = options;
-  let begin = options.begin ?? NOTHING;
-  const fd = open(path);
+  const { buffer } = options;
   const reader = new CaptureReader(buffer === undefined ? {} : { buffer, bufferBytes: CHUNK });
   const progress = new Progress(path === "-" ? "stdin" : path, context.progress);
-  const read = (space: Uint8Array): number => {
-    if (begin.length === 0) return readSome(fd, space.length > CHUNK ? space.subarray(0, CHUNK) : space);
-    const n = Math.min(begin.length, space.length);
-    space.set(begin.subarray(0, n));
-    begin = begin.subarray(n);
-    return n;
-  };
+  const loop = new Loop(context, reader, sink, options.onBlock ?? (() => undefined), progress);
   try {
-    const size = fstatSync(fd).size;
-    let packets = 0;
-    while (!context.interrupted() && reader.advance(read)) {
-      while (reader.next()) {
-        const work = sink(reader, ++packets);
-        if (work !== undefined) await work;
-        if (packets % TICK !== 0) continue;
-        progress.tick(packets, "packets", size > 0 ? reader.streamBytes / size : undefined);
-        // a turn of the event loop, so that Ctrl-C is seen
-        await new Promise(setImmediate);
-        if (context.interrupted()) break;
-      }
-      onBlock();
-    }
-    return { packets, interrupted: context.interrupted(), faults: reader.faults, reader };
+    if (path === "-") await fromStdin(context, loop, options.chunks ?? standardInput(context));
+    else await fromFile(context, loop, path);
   } finally {
     progress.done();
-    if (fd !== 0) closeSync(fd);
+  }
+  return { packets: loop.packets, interrupted: context.interrupted(), faults: reader.faults, reader };
+}
+
+/** Hands out what the reader has. */
+class Loop {
+  readonly reader: CaptureReader;
+  readonly #context: Context;
+  readonly #sink: PacketSink;
+  readonly #onBlock: () => void;
+  readonly #progress: Progress;
+  packets = 0;
+  /** Bytes of the file; 0: not known. */
+  size = 0;
+
+  constructor(
+    context: Context,
+    reader: CaptureReader,
+    sink: PacketSink,
+    onBlock: () => void,
+    progress: Progress,
+  ) {
+    this.#context = context;
+    this.reader = reader;
+    this.#sink = sink;
+    this.#onBlock = onBlock;
+    this.#progress = progress;
+  }
+
+  /** All packets that are in the buffer. */
+  async run(): Promise<void> {
+    const { reader } = this;
+    while (reader.next()) {
+      const work = this.#sink(reader, ++this.packets);
+      if (work !== undefined) await work;
+      if (this.packets % TICK !== 0) continue;
+      const part = this.size > 0 ? reader.streamBytes / this.size : undefined;
+      this.#progress.tick(this.packets, "packets", part);
+      // a turn of the event loop, so that Ctrl-C is seen
+      await new Promise(setImmediate);
+      if (this.#context.interrupted()) break;
+    }
+    this.#onBlock();
   }
 }
 
-const NOTHING = new Uint8Array(0);
+async function fromFile(context: Context, loop: Loop, path: string): Promise<void> {
+  const fd = openFile(path);
+  try {
+    loop.size = fstatSync(fd).size;
+    const read = (space: Uint8Array): number => readSync(fd, space, 0, Math.min(space.length, CHUNK), null);
+    while (!context.interrupted() && loop.reader.advance(read)) await loop.run();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function fromStdin(context: Context, loop: Loop, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const { reader } = loop;
+  for await (const chunk of chunks) {
+    if (reader.done || context.interrupted()) break;
+    reader.push(chunk);
+    do await loop.run();
+    while (!reader.done && reader.refill());
+  }
+  if (context.interrupted()) return;
+  reader.end();
+  do await loop.run();
+  while (reader.refill() || !reader.done);
+}
 
 /**
  * Are these JSON lines? Looks at the first byte that is no white space.
- * @returns what was read of standard input, for whoever reads on; empty for a file
+ * @returns `chunks` is standard input, for whoever reads on; absent for a file
  */
-export function beginsWithJson(path: string): { readonly json: boolean; readonly begin: Uint8Array } {
-  const fd = open(path);
+export async function openInput(
+  context: Context,
+  path: string,
+): Promise<{ readonly json: boolean; readonly chunks?: AsyncIterable<Uint8Array> }> {
+  if (path === "-") {
+    const { first, rest } = await openStandardInput(context);
+    return { json: isJson(first), chunks: joined(first, rest) };
+  }
+  const fd = openFile(path);
   try {
     const space = new Uint8Array(4096);
-    const begin = space.subarray(0, readSome(fd, space));
-    const first = begin.find((b) => b !== 0x20 && b !== 0x09 && b !== 0x0a && b !== 0x0d);
-    return { json: first === 0x7b, begin: fd === 0 ? begin : NOTHING };
+    // a fifo gives its bytes once only: it is taken for a capture
+    return { json: fstatSync(fd).isFile() && isJson(space.subarray(0, readSync(fd, space))) };
   } finally {
-    if (fd !== 0) closeSync(fd);
+    closeSync(fd);
   }
+}
+
+const isJson = (begin: Uint8Array): boolean =>
+  begin.find((b) => b !== 0x20 && b !== 0x09 && b !== 0x0a && b !== 0x0d) === 0x7b;
+
+async function* joined(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (first.length > 0) yield first;
+  yield* rest;
 }
 
 /** One line for a fault: the file, where, what. */
@@ -99,8 +158,7 @@ export function faultLine(path: string, fault: CaptureFault): string {
   return `${path}: ${fault.code} at ${where}: ${fault.message}`;
 }
 
-function open(path: string): number {
-  if (path === "-") return 0;
+function openFile(path: string): number {
   try {
     const fd = openSync(path, "r");
     if (fstatSync(fd).isDirectory()) {
@@ -112,19 +170,5 @@ function open(path: string): number {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     throw usageError(`${path}: ${code === "ENOENT" ? "no such file" : `cannot be read (${code})`}`);
-  }
-}
-
-/** Read what there is; an idle pipe is waited for. */
-function readSome(fd: number, space: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(fd, space, 0, space.length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "EOF") return 0;
-      if (code !== "EAGAIN") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
   }
 }

@@ -37,6 +37,8 @@ export interface Context {
   readonly progress: boolean;
   /** True once Ctrl-C was pressed: end cleanly with what is done. */
   interrupted(): boolean;
+  /** Aborted by Ctrl-C, for what waits. */
+  readonly signal: AbortSignal;
 }
 
 /** A command of the executable. */

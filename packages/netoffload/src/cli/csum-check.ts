@@ -3,10 +3,10 @@ import { type CheckedLayer, LAYERS, PacketChecker, STOPS, VERDICTS } from "@neto
 import { hexToBytes } from "@netoffload/internal";
 import type { CaptureReader } from "@netoffload/pcap";
 import { Memory } from "@netoffload/skbuff";
-import { beginsWithJson, faultLine, readCaptureFile } from "./capture.ts";
+import { faultLine, openInput, readCaptureFile } from "./capture.ts";
 import type { Context, Options } from "./command.ts";
 import { EXIT, Outcome, usageError } from "./exit.ts";
-import { jsonLines, readInput } from "./input.ts";
+import { readJsonLines } from "./input.ts";
 
 /** Largest record; never touched memory costs nothing. */
 const BUFFER = 192 << 20;
@@ -164,9 +164,9 @@ export async function csumCheck(
   let interrupted = false;
   for (const path of words) {
     check.file = path;
-    const opened = beginsWithJson(path);
+    const opened = await openInput(context, path);
     if (opened.json) {
-      checkJsonLines(check, path, opened.begin, outcome);
+      await checkJsonLines(check, path, opened.chunks, outcome);
       continue;
     }
     const end = await readCaptureFile(
@@ -175,7 +175,7 @@ export async function csumCheck(
       (reader, n) => check.add(addressOf(check, reader), reader, n),
       {
         buffer: check.buffer,
-        begin: opened.begin,
+        ...(opened.chunks === undefined ? {} : { chunks: opened.chunks }),
         onBlock: () => check.flush(),
       },
     );
@@ -228,12 +228,15 @@ function summaryText(s: {
 }
 
 /** JSON lines `{"id","frame"[,"link_type","wire_length"]}`: a line out for each, bad ones in their place. */
-function checkJsonLines(check: Check, path: string, begin: Uint8Array, outcome: Outcome): void {
+async function checkJsonLines(
+  check: Check,
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | undefined,
+  outcome: Outcome,
+): Promise<void> {
   const { context, checker } = check;
-  const rest = readInput(path);
-  const text = new TextDecoder().decode(path === "-" ? Buffer.concat([begin, rest]) : rest);
   let number = 0;
-  for (const line of jsonLines(text)) {
+  for await (const line of readJsonLines(context, path, chunks)) {
     number++;
     const frame = line.ok && typeof line.value.frame === "string" ? hexToBytes(line.value.frame) : null;
     if (!line.ok || frame === null) {

@@ -1,5 +1,6 @@
 /** What commands read: files, standard input, JSON lines. */
 import { readFileSync } from "node:fs";
+import type { Context } from "./command.ts";
 import { usageError } from "./exit.ts";
 
 /** A whole file (`-`: standard input); a missing one is bad input, not a crash. */
@@ -14,26 +15,75 @@ export function readInput(path: string): Uint8Array {
   }
 }
 
+/**
+ * Standard input in chunks, as they come; ends with the input or with Ctrl-C.
+ * @param first - bytes already read
+ */
+export async function* standardInput(context: Context, first?: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (first !== undefined && first.length > 0) yield first;
+  const { stdin } = process;
+  const leave = (): void => void stdin.destroy();
+  context.signal.addEventListener("abort", leave, { once: true });
+  try {
+    if (!context.interrupted()) for await (const chunk of stdin) yield chunk as Uint8Array;
+  } catch (error) {
+    if (!context.interrupted()) throw error;
+  } finally {
+    context.signal.removeEventListener("abort", leave);
+  }
+}
+
+/** The first chunk of standard input and what follows; the chunk is empty at its end. */
+export async function openStandardInput(
+  context: Context,
+): Promise<{ readonly first: Uint8Array; readonly rest: AsyncGenerator<Uint8Array> }> {
+  const rest = standardInput(context);
+  const { value } = await rest.next();
+  return { first: value ?? new Uint8Array(0), rest };
+}
+
+/**
+ * JSON lines of a file or (`-`) standard input, one after the other as they come: what was answered to the lines of
+ * a chunk is written before the next is waited for.
+ * @param chunks - the input where it was opened already
+ */
+export async function* readJsonLines(
+  context: Context,
+  path: string,
+  chunks?: AsyncIterable<Uint8Array>,
+): AsyncGenerator<JsonLine> {
+  const decoder = new TextDecoder();
+  const source = chunks ?? (path === "-" ? standardInput(context) : [readInput(path)]);
+  let rest = "";
+  let number = 1;
+  for await (const chunk of source) {
+    const text = rest + decoder.decode(chunk, { stream: true });
+    const end = text.lastIndexOf("\n") + 1;
+    rest = text.slice(end);
+    for (const line of end === 0 ? [] : text.slice(0, end - 1).split("\n")) yield* jsonLine(line, number++);
+    context.out.flush();
+  }
+  yield* jsonLine(rest + decoder.decode(), number);
+}
+
 /** One line of a JSON-lines stream, or why it is none. */
 export type JsonLine =
   | { readonly ok: true; readonly id: unknown; readonly value: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly id: unknown; readonly code: string; readonly message: string };
 
-/** Lines of objects; empty lines are skipped, bad ones keep their place. */
-export function* jsonLines(text: string): Generator<JsonLine> {
-  for (const [n, line] of text.split("\n").entries()) {
-    if (line.trim() === "") continue;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch (error) {
-      yield { ok: false, id: null, code: "json", message: `line ${n + 1}: ${(error as Error).message}` };
-      continue;
-    }
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      yield { ok: false, id: null, code: "json", message: `line ${n + 1}: an object is needed` };
-      continue;
-    }
-    yield { ok: true, id: (value as { id?: unknown }).id ?? null, value: value as Record<string, unknown> };
+/** One line; an empty one is none, a bad one keeps its place. */
+function* jsonLine(line: string, number: number): Generator<JsonLine> {
+  if (line.trim() === "") return;
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    yield { ok: false, id: null, code: "json", message: `line ${number}: ${(error as Error).message}` };
+    return;
   }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    yield { ok: false, id: null, code: "json", message: `line ${number}: an object is needed` };
+    return;
+  }
+  yield { ok: true, id: (value as { id?: unknown }).id ?? null, value: value as Record<string, unknown> };
 }

@@ -16,18 +16,19 @@ export async function main(
   out: TextOut = new TextOut(1),
   err: TextOut = new TextOut(2),
 ): Promise<number> {
-  let interrupted = false;
+  const stop = new AbortController();
+  const { signal } = stop;
   const onInterrupt = (): void => {
     // a second Ctrl-C means now
-    if (interrupted) process.exit(EXIT.interrupted);
-    interrupted = true;
+    if (signal.aborted) process.exit(EXIT.interrupted);
+    stop.abort();
   };
   process.on("SIGINT", onInterrupt);
   try {
-    const code = await dispatch(argv, out, err, () => interrupted);
+    const code = await dispatch(argv, out, err, signal);
     out.flush();
     err.flush();
-    return interrupted ? EXIT.interrupted : code;
+    return signal.aborted ? EXIT.interrupted : code;
   } catch (error) {
     return ending(error, out, err);
   } finally {
@@ -39,7 +40,7 @@ async function dispatch(
   argv: readonly string[],
   out: TextOut,
   err: TextOut,
-  interrupted: () => boolean,
+  signal: AbortSignal,
 ): Promise<number> {
   const [first] = argv;
   if (first === "--version") {
@@ -76,7 +77,8 @@ async function dispatch(
     quiet: options.quiet === true,
     color: options["no-color"] !== true && !process.env.NO_COLOR && process.stdout.isTTY === true,
     progress: options.quiet !== true && process.stderr.isTTY === true,
-    interrupted,
+    interrupted: () => signal.aborted,
+    signal,
   };
   return typeof options.output === "string" && command.ownsOutput !== true
     ? intoFile(options.output, context, (c) => command.run(c, words, options))

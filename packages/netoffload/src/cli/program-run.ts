@@ -12,7 +12,7 @@ import { Memory } from "@netoffload/skbuff";
 import { findProgram, type Program } from "../programs.ts";
 import { type Command, type Context, numberOption, type Options, stringOption } from "./command.ts";
 import { Outcome, usageError } from "./exit.ts";
-import { jsonLines, readInput } from "./input.ts";
+import { readJsonLines } from "./input.ts";
 
 const MEMORY = 16 << 20;
 const HEAP = 0x10_0000;
@@ -169,7 +169,7 @@ class Bench {
   }
 }
 
-function run(context: Context, words: readonly string[], options: Options): number {
+async function run(context: Context, words: readonly string[], options: Options): Promise<number> {
   if (words.length !== 1)
     throw usageError("program run: NAME|FILE.wasm --target wasm|npu [--input LINES.jsonl]");
   const program = findProgram(words[0]!);
@@ -181,8 +181,7 @@ function run(context: Context, words: readonly string[], options: Options): numb
   const runner = target === "wasm" ? wasmRunner(program, noAccel) : npuRunner(program, noAccel, budget);
   const bench = new Bench(runner.bytes);
   const outcome = new Outcome();
-  const text = new TextDecoder().decode(readInput(stringOption(options, "input") ?? "-"));
-  for (const line of jsonLines(text)) {
+  for await (const line of readJsonLines(context, stringOption(options, "input") ?? "-")) {
     if (context.interrupted()) break;
     const ranges = line.ok ? rangesOf(line.value.memory) : line.message;
     const args = line.ok ? argsOf(line.value.args) : line.message;

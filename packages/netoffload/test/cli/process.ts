@@ -24,13 +24,19 @@ export interface Running {
 
 /** Start `netoffload WORDS...`; `input` is its standard input. */
 export function start(words: readonly string[], input: Uint8Array | string = ""): Running {
+  const running = open(words);
+  running.child.stdin!.end(input);
+  return running;
+}
+
+/** Start `netoffload WORDS...` with its standard input left open. */
+export function open(words: readonly string[]): Running {
   const child = spawn(process.execPath, [...NODE, bin, ...words], { stdio: ["pipe", "pipe", "pipe"] });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (b: Buffer) => out.push(b));
   child.stderr.on("data", (b: Buffer) => err.push(b));
   child.stdin.on("error", () => undefined);
-  child.stdin.end(input);
   const ended = new Promise<{ code: number | null; out: string; err: string }>((resolve) =>
     child.on("close", (code) =>
       resolve({ code, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() }),

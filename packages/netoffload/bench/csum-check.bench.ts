@@ -1,0 +1,54 @@
+// `netoffload csum check` over the 500 MB mix beside `tcpdump -nn -v`, and where every packet is its own flow.
+// Run on the built packages: npx tsx packages/netoffload/bench/csum-check.bench.ts
+import { mixFile } from "../../pcap/bench/mix.ts";
+import { finish, median, netoffload, report, timed } from "./command.ts";
+
+const packets = Number(process.env.NETOFFLOAD_BENCH_PACKETS ?? 1_310_000);
+const rounds = Number(process.env.NETOFFLOAD_BENCH_ROUNDS ?? 7);
+const file = mixFile({ packets });
+// tcpdump is slow: a part suffices
+const part = Math.min(packets, 100_000);
+const partFile = mixFile({ packets: part });
+const distinct = mixFile({ packets: 400_000, flows: 400_000 });
+const few = mixFile({ packets: 400_000 });
+
+/** Nanoseconds a packet by the command's own summary, every checksum of it right. */
+function check(name: string, expected: number): number {
+  const { out, status } = netoffload("csum", "check", name);
+  const summary = /^([\d,]+) packets, [\d,]+ bytes, [\d.]+ s, ([\d,]+) packets\/s/.exec(out);
+  if (status !== 0 || summary === null) throw new Error(`csum check ended with ${status}: ${out}`);
+  const done = Number(summary[1]!.replaceAll(",", ""));
+  if (done !== expected) throw new Error(`${done} packets, the mix has ${expected}`);
+  for (const line of out.trimEnd().split("\n").slice(2)) {
+    const [layer, ok, ...others] = line.trim().split(/\s+/);
+    if (ok === "0" || others.some((n) => n !== "0")) throw new Error(`${layer}: not all are right: ${line}`);
+  }
+  return 1e9 / Number(summary[2]!.replaceAll(",", ""));
+}
+
+const ours: number[] = [];
+const wall: number[] = [];
+const ratios: number[] = [];
+const flows: number[] = [];
+let tcpdump = 0;
+for (let round = 0; round < rounds; round++) {
+  const idle = netoffload("--version").seconds;
+  const whole = netoffload("csum", "check", file).seconds;
+  wall.push(packets / (whole - idle) / 1e6);
+  const ns = check(file, packets);
+  ours.push(1000 / ns);
+  if (round < 3) {
+    const theirs = timed("tcpdump", ["-nn", "-v", "-r", partFile], false);
+    if (theirs.status === 0) {
+      tcpdump = (theirs.seconds * 1e9) / part;
+      ratios.push(tcpdump / ns);
+    }
+  }
+  flows.push(check(few, 400_000) / check(distinct, 400_000));
+}
+console.log(`csum check: ${median(wall).toFixed(2)} million packets/s by the clock, start-up taken off`);
+report("csum check on the mix, million packets/s", median(ours), 3, "median of the command's own figure");
+if (ratios.length === 0) console.log("SKIPPED: tcpdump is not here");
+else report("csum check / tcpdump -nn -v", median(ratios), 10, `tcpdump ${tcpdump.toFixed(0)} ns a packet`);
+report("csum check, 1,024 flows / every packet its own", median(flows), 1 / 1.3, "");
+finish();

@@ -31,20 +31,24 @@ export type ExecAnswer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: ExecFault; readonly detail: string };
 
-interface Waiting {
-  readonly resolve: (answer: ExecAnswer<Record<string, unknown>>) => void;
-  readonly timer: NodeJS.Timeout;
-}
+type Resolve = (answer: ExecAnswer<Record<string, unknown>>) => void;
 
 /** The running command. Close it when done. */
 export class ExecDevice {
   readonly #child: ChildProcess;
-  readonly #waiting: Map<number, Waiting> = new Map();
+  readonly #waiting: Map<number, Resolve> = new Map();
   readonly #timeoutMs: number;
   #next = 1;
+  /** When the device was last asked or answered, milliseconds. */
+  #active = 0;
+  #timer: NodeJS.Timeout | null = null;
   #ended: string | null = null;
 
-  /** @param command - run by the shell. @param timeoutMs - for each answer */
+  /**
+   * @param command - run by the shell
+   * @param timeoutMs - silence after which what is still asked counts as not answered; any answer ends a silence, so
+   *   that a slow device may take its time over the steps that are under way at once
+   */
   constructor(command: string, timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
     this.#child = spawn(command, { shell: true, stdio: ["pipe", "pipe", "inherit"] });
@@ -92,6 +96,7 @@ export class ExecDevice {
 
   /** End the command: its stdin is closed, and it is killed if it does not leave within a second. */
   async close(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#ended !== null) return;
     const gone = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
     this.#child.stdin?.end();
@@ -104,21 +109,35 @@ export class ExecDevice {
     if (this.#ended !== null)
       return Promise.resolve({ ok: false, fault: "device_ended", detail: this.#ended });
     const id = this.#next++;
+    this.#active = performance.now();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(id);
-        resolve({
-          ok: false,
-          fault: "no_answer_in_time",
-          detail: `step ${id}: nothing within ${this.#timeoutMs} ms`,
-        });
-      }, this.#timeoutMs);
-      this.#waiting.set(id, { resolve, timer });
+      this.#waiting.set(id, resolve);
+      this.#timer ??= setTimeout(() => this.#silence(), this.#timeoutMs);
       this.#child.stdin?.write(`${JSON.stringify({ id, ...step })}\n`);
     });
   }
 
+  /** The timer ran out: has the device been silent for so long? */
+  #silence(): void {
+    this.#timer = null;
+    if (this.#waiting.size === 0) return;
+    const rest = this.#timeoutMs - (performance.now() - this.#active);
+    if (rest > 0) {
+      this.#timer = setTimeout(() => this.#silence(), rest);
+      return;
+    }
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [id, resolve] of waiting)
+      resolve({
+        ok: false,
+        fault: "no_answer_in_time",
+        detail: `step ${id}: nothing within ${this.#timeoutMs} ms`,
+      });
+  }
+
   #line(line: string): void {
+    this.#active = performance.now();
     let answer: Record<string, unknown>;
     try {
       answer = JSON.parse(line) as Record<string, unknown>;
@@ -127,19 +146,17 @@ export class ExecDevice {
       return;
     }
     const id = typeof answer?.id === "number" ? answer.id : Number.NaN;
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return;
+    const resolve = this.#waiting.get(id);
+    if (resolve === undefined) return;
     this.#waiting.delete(id);
-    clearTimeout(waiting.timer);
-    waiting.resolve({ ok: true, value: answer });
+    resolve({ ok: true, value: answer });
   }
 
   #end(why: string): void {
     this.#ended ??= why;
-    for (const { resolve, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
-      resolve({ ok: false, fault: "device_ended", detail: why });
-    }
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    for (const resolve of this.#waiting.values()) resolve({ ok: false, fault: "device_ended", detail: why });
     this.#waiting.clear();
   }
 }

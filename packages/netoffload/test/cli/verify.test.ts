@@ -174,6 +174,7 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   const fault = process.argv[2];
   n++;
   if (fault === "silent" && n === 3) return;
+  if (fault === "slow") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);
   if (fault === "exit" && n === 3) process.exit(7);
   if (fault === "garbage" && n === 3) return console.log(JSON.stringify({ id: step.id, frames: "x", completions: [{}] }));
   if (step.dir === "tx") {
@@ -214,13 +215,33 @@ describe("--device exec:CMD", () => {
     expect((await verify("", "--require", "HARDWARE")).code).toBe(1);
   });
 
+  it("a slow one may take longer over all of its steps than --timeout, as long as it answers", async () => {
+    // some 70 steps of 30 ms, asked at once
+    const few = part("slow.pcapng", 40);
+    const command = `exec:"${process.execPath}" "${at("device.mjs")}" slow`;
+    const ran = await run(
+      "verify",
+      "--json",
+      "--device",
+      command,
+      "--timeout",
+      "2",
+      "--offloads",
+      "tx_csum",
+      few,
+    );
+    const { seconds, offloads } = report(ran.json);
+    expect([ran.code, offloads.tx_csum!.mismatches]).toEqual([0, 0]);
+    expect(seconds).toBeGreaterThan(1);
+  });
+
   it.each([
     ["wrong", "device_kernel"],
     ["silent", "no_answer_in_time"],
     ["garbage", "bad_answer"],
     ["exit", "device_ended"],
   ])("one that is %s: a mismatch named %s, exit 1", async (fault, kind) => {
-    const ran = await verify(fault, "--timeout", "1");
+    const ran = await verify(fault, "--timeout", fault === "silent" ? "8" : "60");
     expect(ran.code).toBe(1);
     const told = ran.json.filter((l) => l.mismatch !== undefined);
     expect(told[0]).toMatchObject({ mismatch: "tx_csum", kind, file });

@@ -28,22 +28,26 @@ function consume(text: string): number {
   return last.packets_per_second;
 }
 
-const rates: number[] = [];
+const clock: number[] = [];
+const cpu: number[] = [];
 const scaled: number[] = [];
 for (let round = 0; round < rounds; round++) {
   const before = plainLoop();
-  const { out, status } = netoffload("verify", "--json", file);
-  if (status !== 0) throw new Error(`verify ended with ${status}`);
-  const rate = consume(out);
-  const slower = Math.max(1, (before + plainLoop()) / 2 / PLAIN_LOOP_NS);
-  rates.push(rate / 1000);
-  scaled.push((rate * slower) / 1000);
+  const startUp = netoffload("verify", "--json", mixFile({ packets: 256 }));
+  const ran = netoffload("verify", "--json", file);
+  if (ran.status !== 0) throw new Error(`verify ended with ${ran.status}`);
+  clock.push(consume(ran.out) / 1000);
+  const rate = packets / (ran.cpu - startUp.cpu) / 1000;
+  cpu.push(rate);
+  scaled.push((rate * Math.max(before, plainLoop(), PLAIN_LOOP_NS)) / PLAIN_LOOP_NS);
 }
-console.log(`verify: ${median(rates).toFixed(1)} thousand packets/s as measured, median of ${rounds}`);
+console.log(
+  `verify: ${median(clock).toFixed(1)} thousand packets/s by the clock, ${median(cpu).toFixed(1)} by processor time of all threads, start-up taken off; median of ${rounds}`,
+);
 report(
-  "verify on the mix, thousand packets/s",
+  "verify on the mix, thousand packets/s of one core",
   median(scaled),
   150,
-  "as if plain JavaScript's loop took 605 ns for 1,460 bytes",
+  "processor time, as if plain JavaScript's loop took 605 ns for 1,460 bytes",
 );
 finish();

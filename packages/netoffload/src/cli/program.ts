@@ -108,7 +108,7 @@ function show(context: Context, words: readonly string[]): number {
     );
   for (const p of image.value.programs) {
     const target = Object.entries(TARGET).find(([, n]) => n === p.target)?.[0] ?? String(p.target);
-    const code = p.target === TARGET.wasm ? [] : lines(p.text);
+    const code = p.target === TARGET.wasm ? wasmLines(p.text) : lines(p.text);
     if (context.json)
       context.out.json({
         name: p.name,
@@ -134,6 +134,11 @@ function show(context: Context, words: readonly string[]): number {
     }
   }
   return EXIT.ok;
+}
+
+function wasmLines(text: Uint8Array): string[] {
+  const decoded = decodeModule(text);
+  return decoded.ok ? disassembleModule(decoded.value) : [decoded.diagnostics[0]!.message];
 }
 
 function lines(text: Uint8Array): string[] {

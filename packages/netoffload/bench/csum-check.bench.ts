@@ -16,11 +16,14 @@ const few = mixFile({ packets: 400_000 });
 function check(name: string, expected: number): number {
   const startUp = netoffload("csum", "check", mixFile({ packets: 256 })).cpu;
   const { out, status, cpu } = netoffload("csum", "check", name);
-  const summary = /^([\d,]+) packets, [\d,]+ bytes, [\d.]+ s, ([\d,]+) packets\/s/.exec(out);
-  if (status !== 0 || summary === null) throw new Error(`csum check ended with ${status}: ${out}`);
+  const summary = /^([\d,]+) packets, [\d,]+ bytes, [\d.]+ s, ([\d,]+) packets\/s$/m.exec(out);
+  // random payload behind random ports is taken for SCTP over UDP now and then
+  const guessed = /^sctp/m.test(out);
+  if (status !== (guessed ? 1 : 0) || summary === null)
+    throw new Error(`csum check ended with ${status}: ${out}`);
   const done = Number(summary[1]!.replaceAll(",", ""));
   if (done !== expected) throw new Error(`${done} packets, the mix has ${expected}`);
-  for (const line of out.trimEnd().split("\n").slice(2)) {
+  for (const line of out.split("\n").filter((l) => /^(ipv4|tcp|udp) /.test(l))) {
     const [layer, ok, ...others] = line.trim().split(/\s+/);
     if (ok === "0" || others.some((n) => n !== "0")) throw new Error(`${layer}: not all are right: ${line}`);
   }

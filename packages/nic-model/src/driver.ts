@@ -37,8 +37,11 @@ import {
 import { COMPLETION, type Completion, CSUM_MODE, encodeTx, newTxDescriptor } from "./descriptor.ts";
 import type { NicDevice, WireSink } from "./device.ts";
 import { knownAnswerTest } from "./known-answers.ts";
+import { legacyCsumCaps, locateHeaders } from "./legacy-caps.ts";
 import { Npu } from "./npu.ts";
 
+/** The driver counts and computes itself what the device cannot. */
+const NO_HELP = { help: false };
 const FRAGS_OFF = 24;
 const FRAG_SIZE = 12;
 
@@ -96,18 +99,7 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     this.host = host;
     this.#skb = new SkBuff(memory, 0);
     this.l2Length = l2Length;
-    const { csum } = device.profile.tx;
-    this.#caps = {
-      ipv4: csum.l3.includes("ipv4"),
-      ipv6: csum.l3.includes("ipv6"),
-      tcp: csum.l4.includes("tcp"),
-      udp: csum.l4.includes("udp"),
-      ipOptions: csum.ipv4Options,
-      ipv6ExtHdrs: csum.ipv6ExtHdrs === "skip",
-      maxVlan: csum.vlanStack,
-      maxL4Offset: csum.startMax,
-      minLen: csum.minLen,
-    };
+    this.#caps = legacyCsumCaps(device.profile);
     const programmable = device.profile.program !== null;
     this.reloadActions = programmable
       ? ["driver_reinit", "fw_activate", "parser_fetch"]
@@ -144,9 +136,10 @@ export class NicDriver implements OffloadOps, DevlinkOps {
       if (skb.unreadable !== 0 && skb.isNonlinear) return "unreadable";
       return GENERIC;
     }
-    const verdict = skbCsumHwoffloadLegacyCheck(skb, this.#caps, this.l2Length);
-    if (verdict.verdict === "fail") return verdict.reason;
-    return { mode: CSUM_MODE.typed, l3: verdict.l3, l4: verdict.l4 };
+    locateHeaders(skb, this.l2Length);
+    const found = skbCsumHwoffloadLegacyCheck(skb, this.#caps, NO_HELP);
+    if (found.verdict !== "offload") return found.reason;
+    return { mode: CSUM_MODE.typed, l3: found.l3, l4: found.l4 };
   }
 
   /** Let software do it, then send the packet as it is. */

@@ -366,6 +366,15 @@ export class SkBuff {
   set pktType(value: u32) {
     store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfff8ffff) | ((value & 7) << 16)), 60);
   }
+  /** The packet's CRC (SCTP, FCoE) was verified; apart from ip_summed (not in the kernel). */
+  @inline
+  get csumValidCrc32(): u32 {
+    return (<u32>load<u32>(changetype<usize>(this), 60) >> 19) & 1;
+  }
+  @inline
+  set csumValidCrc32(value: u32) {
+    store<u32>(changetype<usize>(this), <u32>((<u32>load<u32>(changetype<usize>(this), 60) & 0xfff7ffff) | ((value & 1) << 19)), 60);
+  }
   /** Flow hash. */
   @inline
   get hash(): u32 {

@@ -16,6 +16,19 @@ export {
 } from "./basic-dissector.ts";
 export * from "./constants.ts";
 export { SkbuffError, type SkbuffErrorCode } from "./errors.ts";
+export {
+  ETH_P_8021AD,
+  ETH_P_8021Q,
+  ETH_P_IP,
+  ETH_P_IPV6,
+  type ExtHdrTest,
+  ethTypeVlan,
+  hasIpv6ExtHdr,
+  ipv6ExtHdr,
+  ipv6HasHopoptJumbo,
+  skbNetworkProtocol,
+  vlanGetProtocol,
+} from "./ipv6-ext-hdr.ts";
 export { SK_BUFF, SKB_SHARED_INFO } from "./layout/sk-buff.ts";
 export type { Field, FieldType, Layout } from "./layout/types.ts";
 export {
@@ -57,6 +70,7 @@ export {
   SK_BUFF_OFF,
   SKB_SHARED_INFO_OFF,
 } from "./sk-buff-fields.ts";
+export { skbBe16, skbBe32, skbByte } from "./skb-bytes.ts";
 export {
   type VirtioNetHdrFromSkbOptions,
   type VirtioNetHdrToSkbOptions,

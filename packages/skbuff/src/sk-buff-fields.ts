@@ -97,6 +97,8 @@ export const SK_BUFF_BITS = {
   nohdr: [15, 1],
   /** HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3, OUTGOING 4. */
   pktType: [16, 3],
+  /** The packet's CRC (SCTP, FCoE) was verified; apart from ip_summed (not in the kernel). */
+  csumValidCrc32: [19, 1],
 } as const;
 
 /** Bytes of struct skb_shared_info. */

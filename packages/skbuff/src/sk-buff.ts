@@ -317,6 +317,13 @@ export class SkBuff {
   set pktType(n: number) {
     this.#setBits(16, 3, n);
   }
+  /** 1: the packet's CRC (SCTP, FCoE) was verified. @remarks not in the kernel: the paper keeps CRCs apart */
+  get csumValidCrc32(): number {
+    return this.#bits(19, 1);
+  }
+  set csumValidCrc32(n: number) {
+    this.#setBits(19, 1, n);
+  }
   /** 1: the linear buffer may be shared with a clone; see {@link SkBuff.skbCloned}. */
   get cloned(): number {
     return this.#bits(14, 1);

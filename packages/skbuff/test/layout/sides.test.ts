@@ -101,6 +101,7 @@ describe("tables", () => {
       cloned u32 @60 14+1
       nohdr u32 @60 15+1
       pkt_type u32 @60 16+3
+      csum_valid_crc32 u32 @60 19+1
       hash u32 @64
       users u32 @68
       mark u32 @72

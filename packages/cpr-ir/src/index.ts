@@ -67,6 +67,16 @@ export { jsonSchema } from "./json/schema.ts";
 export { formatCpr } from "./json/write.ts";
 export { minimize } from "./passes/minimize.ts";
 export { SHIPPED_PARSERS, shippedParser } from "./programs.ts";
+export type { RelocatedSlot } from "./targets/codegen/emit.ts";
+export {
+  type CompiledFunction,
+  type CompiledProgram,
+  globalCell,
+  initialData,
+} from "./targets/codegen/link.ts";
+export type { Relocation } from "./targets/codegen/lir.ts";
+export { compileEbpf, type EbpfOptions } from "./targets/ebpf/compile.ts";
+export { CONTROL, EBPF_MAX_BATCH } from "./targets/ebpf/control.ts";
 export { decodeInsns, encodeInsns, type Insn, judgeInsn } from "./targets/ebpf/insn.ts";
 export {
   ALU_OP,
@@ -88,14 +98,7 @@ export {
   STACK_BYTES,
 } from "./targets/ebpf/opcode.ts";
 export { printInsn } from "./targets/ebpf/print.ts";
-export {
-  type CompiledFunction,
-  type CompiledProgram,
-  compileNpu,
-  globalCell,
-  initialData,
-  type NpuOptions,
-} from "./targets/npu/compile.ts";
+export { compileNpu, type NpuOptions } from "./targets/npu/compile.ts";
 export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";
 export { decodeModule, MAX_MODULE_BYTES } from "./wasm/decode.ts";
 export { disassembleModule, printInstruction } from "./wasm/disasm.ts";

@@ -6,7 +6,6 @@
 import { STACK_BYTES } from "../ebpf/opcode.ts";
 import { analyse, type BasicBlock, BitSet, dropDead, tidy, walkBack } from "./flow.ts";
 import { defOf, type Lir, lir, MACHINE_REGISTERS, usesOf } from "./lir.ts";
-import { rotateLoops, threadJumps } from "./thread.ts";
 
 /** Code on machine registers. */
 export interface Allocated {
@@ -15,10 +14,17 @@ export interface Allocated {
   readonly spills: number;
 }
 
-/** Allocate one function. @returns null when the frame does not hold what must be spilled */
-export function allocate(code: readonly Lir[], registers: number, labels: number): Allocated | null {
-  const threaded = threadJumps(tidy(code), labels);
-  let current = dropDead(tidy(rotateLoops(tidy(threaded.code), threaded.labels).code), registers);
+/**
+ * Allocate one function.
+ * @param frameBytes - room for spills
+ * @returns null when the frame does not hold what must be spilled
+ */
+export function allocate(
+  code: readonly Lir[],
+  registers: number,
+  frameBytes: number = STACK_BYTES,
+): Allocated | null {
+  let current = dropDead(tidy(code), registers);
   let count = registers;
   let slots = 0;
   const state: SpillState = { noSpill: new Set(), caches: new Map() };
@@ -31,7 +37,7 @@ export function allocate(code: readonly Lir[], registers: number, labels: number
     const result = spill(current, spilled, count, slotOf, state);
     current = result.code;
     count = result.registers;
-    if (slots * 8 > STACK_BYTES) return null;
+    if (slots * 8 > frameBytes) return null;
   }
   return null;
 }
@@ -329,7 +335,7 @@ class Graph {
       else list.push(b);
     };
     for (const i of this.#code) {
-      if (i.kind !== "copy") continue;
+      if (i.kind !== "copy" && i.kind !== "cast") continue;
       add(this.#find(i.d), i.s);
       add(this.#find(i.s), i.d);
     }

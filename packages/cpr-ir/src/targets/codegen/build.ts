@@ -793,17 +793,18 @@ class Builder {
     for (const [i, e] of ready.entries()) this.#into(e, i + 1);
     const n = this.#module.imports.length;
     const result = type.results.length > 0;
+    const w = type.results[0] === I64 ? 64 : 32;
     if (index < n) {
       const unit = this.#traits.accel(this.#module.imports[index]!.name as Accel1Name);
-      if ("helper" in unit) this.#emit(lir("call", { op: 0, imm: unit.helper, n: args.length, result }));
-      else this.#emit(lir("call", { op: 1, imm: unit.function, n: args.length, result }));
+      if ("helper" in unit) this.#emit(lir("call", { op: 0, imm: unit.helper, n: args.length, result, w }));
+      else this.#emit(lir("call", { op: 1, imm: unit.function, n: args.length, result, w }));
     } else {
-      this.#emit(lir("call", { op: 1, imm: this.#traits.functionNumber(index - n), n: args.length, result }));
+      const callee = this.#traits.functionNumber(index - n);
+      this.#emit(lir("call", { op: 1, imm: callee, n: args.length, result, w }));
     }
     if (!result) return;
     const d = this.#temp();
     this.#emit(lir("copy", { d, s: 0 }));
-    const w = type.results[0] === I64 ? 64 : 32;
     const canonical =
       index < n &&
       this.#module.imports[index]!.name !== "crc32c" &&
@@ -822,7 +823,7 @@ class Builder {
       (e): Expr => (e.t === "const" ? e : { t: "reg", w: e.w, r: this.#eval(e), bits: e.w }),
     );
     for (const [i, e] of ready.entries()) this.#into(e, i + 1);
-    this.#emit(lir("call", { op: 1, imm: this.#traits.runtime(name), n: 3 }));
+    this.#emit(lir("call", { op: 1, imm: this.#traits.runtime(name), n: 3, w: 32 }));
   }
 
   #arithmetic(i: Instruction, name: string): void {

@@ -2,6 +2,7 @@
 import { CLASS, encodeInsns, type Insn } from "../ebpf/insn.ts";
 import {
   ALU_OP,
+  CAST_OFF,
   MODE_MEM,
   MODE_MEMSX,
   OP_BSWAP,
@@ -14,12 +15,21 @@ import {
   SIZE,
   SRC_X,
 } from "../ebpf/opcode.ts";
-import { type Lir, NONE } from "./lir.ts";
+import { type Lir, NONE, type Relocation } from "./lir.ts";
 
 /** A function on machine registers. */
 export interface MachineFunction {
   readonly name: string;
   readonly code: readonly Lir[];
+  /** Base of the frame that spills go to: r10 and down, or another register and up. */
+  readonly frame: number;
+}
+
+/** An immediate that a loader completes. */
+export interface RelocatedSlot {
+  /** 8-byte slot. */
+  readonly slot: number;
+  readonly symbol: Relocation;
 }
 
 /** Where a function begins and ends, in 8-byte slots. */
@@ -36,6 +46,7 @@ export function emitFunctions(functions: readonly MachineFunction[]): {
   text: Uint8Array;
   placed: Placed[];
   origins: Int32Array;
+  relocations: RelocatedSlot[];
 } {
   const far = functions.map((f) => new Set<number>(longJumps(f.code)));
   const slots = functions.map((f, n) => slotsOf(f.code, far[n]!));
@@ -47,10 +58,12 @@ export function emitFunctions(functions: readonly MachineFunction[]): {
   }
   const insns: Insn[] = [];
   const origins = new Int32Array(total);
+  const relocations: RelocatedSlot[] = [];
   for (const [n, f] of functions.entries()) {
     for (const [index, i] of f.code.entries()) {
       const here = starts[n]! + slots[n]!.at.get(i)!;
-      const made = toInsns(i, here, starts[n]!, slots[n]!.labels, starts, far[n]!.has(index));
+      const made = toInsns(i, here, starts[n]!, slots[n]!.labels, starts, far[n]!.has(index), f.frame);
+      if (i.reloc !== null) relocations.push({ slot: here, symbol: i.reloc });
       let at = here;
       for (const insn of made) {
         origins[at] = i.origin;
@@ -67,6 +80,7 @@ export function emitFunctions(functions: readonly MachineFunction[]): {
       end: starts[n]! + slots[n]!.length,
     })),
     origins,
+    relocations,
   };
 }
 
@@ -111,6 +125,11 @@ const plain = (op: number, dst: number, src: number, off: number, imm: number): 
   imm,
 });
 
+/** Offset of a frame's slot: downwards from r10, upwards from any other base. */
+function slotOff(frame: number, slot: number): number {
+  return frame === 10 ? -8 * (slot + 1) : 8 * slot;
+}
+
 function toInsns(
   i: Lir,
   here: number,
@@ -118,6 +137,7 @@ function toInsns(
   labels: ReadonlyMap<number, number>,
   starts: readonly number[],
   far: boolean,
+  frame: number,
 ): Insn[] {
   const register = i.s !== NONE;
   const source = register ? SRC_X : 0;
@@ -136,6 +156,8 @@ function toInsns(
       return [plain(OP_BSWAP, i.d, 0, 0, i.imm)];
     case "movsx":
       return [plain(kind | SRC_X | ALU_OP.MOV, i.d, i.s, i.size, 0)];
+    case "cast":
+      return [plain(CLASS.ALU64 | SRC_X | ALU_OP.MOV, i.d, i.s, CAST_OFF, 1)];
     case "const64":
       return [{ ...plain(OP_LDDW, i.d, 0, 0, 0), imm64: i.big }];
     case "load":
@@ -151,9 +173,9 @@ function toInsns(
         ),
       ];
     case "spillLoad":
-      return [plain(CLASS.LDX | MODE_MEM | SIZE.DW, i.d, 10, -8 * (i.imm + 1), 0)];
+      return [plain(CLASS.LDX | MODE_MEM | SIZE.DW, i.d, frame, slotOff(frame, i.imm), 0)];
     case "spillStore":
-      return [plain(CLASS.STX | MODE_MEM | SIZE.DW, 10, i.s, -8 * (i.imm + 1), 0)];
+      return [plain(CLASS.STX | MODE_MEM | SIZE.DW, frame, i.s, slotOff(frame, i.imm), 0)];
     case "exit":
       return [plain(OP_EXIT, 0, 0, 0, 0)];
     case "call":
@@ -172,6 +194,7 @@ function jump(i: Lir, distance: number, source: number, src: number, far: boolea
   if (i.op === 0) return [far ? plain(OP_GOTOL, 0, 0, 0, distance) : plain(OP_JA, 0, 0, distance, 0)];
   const op = (i.w === 32 ? CLASS.JMP32 : CLASS.JMP) | source | i.op;
   const imm = source !== 0 ? 0 : i.imm;
-  if (!far) return [plain(op, i.d, src, distance, imm)];
-  return [plain(op, i.d, src, 1, imm), plain(OP_JA, 0, 0, 1, 0), plain(OP_GOTOL, 0, 0, 0, distance - 2)];
+  const dst = i.d === NONE ? 0 : i.d;
+  if (!far) return [plain(op, dst, src, distance, imm)];
+  return [plain(op, dst, src, 1, imm), plain(OP_JA, 0, 0, 1, 0), plain(OP_GOTOL, 0, 0, 0, distance - 2)];
 }

@@ -55,18 +55,23 @@ export interface BasicBlock {
 
 /** Drop what cannot be reached and jumps to the next instruction. */
 export function tidy(code: readonly Lir[]): Lir[] {
+  // threading may leave code behind that nothing reaches: once more without it
+  return repeated(repeated(code, true), false);
+}
+
+function repeated(code: readonly Lir[], threading: boolean): Lir[] {
   let current = [...code];
   for (;;) {
-    const next = tidyOnce(current);
+    const next = tidyOnce(current, threading);
     if (next.length === current.length) return next;
     current = next;
   }
 }
 
-function tidyOnce(code: readonly Lir[]): Lir[] {
+function tidyOnce(code: readonly Lir[], threading: boolean): Lir[] {
   const used = new Set<number>();
   for (const i of code) if (i.kind === "jump") used.add(i.label);
-  const forward = threads(code);
+  const forward = threading ? threads(code) : new Map<number, number>();
   const out: Lir[] = [];
   let reachable = true;
   for (let at = 0; at < code.length; at++) {
@@ -195,7 +200,8 @@ export function dropDead(code: readonly Lir[], registers: number): Lir[] {
           i.kind === "neg" ||
           i.kind === "bswap" ||
           i.kind === "movsx" ||
-          i.kind === "const64";
+          i.kind === "cast" ||
+          (i.kind === "const64" && i.reloc === null);
         if (pure && !now.has(i.d)) dead.add(at);
       });
     }

@@ -20,10 +20,11 @@ export type Kind =
   | "const64" // d = big
   | "load" // d = memory[s + off], size bytes; signed when op is 1 (to 64 bits)
   | "store" // memory[d + off] = s or imm, size bytes
-  | "jump" // if d op (s or imm), of w bits, goto label; op 0 always
+  | "jump" // if d op (s or imm), of w bits, goto label; op 0 always, JCOND when the time is up
   | "label"
-  | "call" // helper (op 0) or function (op 1) number imm; n arguments in r1..; result in r0 when `result`
-  | "exit" // returns r0
+  | "cast" // d = s as an address of the arena (eBPF only); the value stays what it was
+  | "call" // helper (op 0) or function (op 1) number imm; n arguments in r1..; result of w bits in r0 when `result`
+  | "exit" // returns r0; s, when given, is kept until here
   | "spillLoad" // d = slot imm
   | "spillStore"; // slot imm = s
 
@@ -41,6 +42,12 @@ export const INVERSE: Readonly<Record<number, number>> = {
   [JMP_OP.JSLT]: JMP_OP.JSGE,
 };
 
+/**
+ * What a loader adds to an immediate: `limit` the number of bytes of memory, in 32 bits; `arena` makes a 64-bit
+ * constant the map itself.
+ */
+export type Relocation = "limit" | "arena";
+
 /** One instruction; one shape for all kinds. */
 export interface Lir {
   readonly kind: Kind;
@@ -55,6 +62,7 @@ export interface Lir {
   n: number;
   result: boolean;
   big: bigint;
+  reloc: Relocation | null;
   /** Loop depth, for spill costs. */
   depth: number;
   /** Byte offset in the module, for messages. */
@@ -76,6 +84,7 @@ export function lir(kind: Kind, fields: Partial<Omit<Lir, "kind">>): Lir {
     n: 0,
     result: false,
     big: 0n,
+    reloc: null,
     depth: 0,
     origin: 0,
     ...fields,
@@ -88,6 +97,7 @@ export function usesOf(i: Lir, out: number[]): void {
   switch (i.kind) {
     case "copy":
     case "movsx":
+    case "cast":
     case "load":
     case "spillStore":
       out.push(i.s);
@@ -105,7 +115,7 @@ export function usesOf(i: Lir, out: number[]): void {
       if (i.s !== NONE) out.push(i.s);
       return;
     case "jump":
-      if (i.op !== 0) {
+      if (i.op !== 0 && i.op !== JMP_OP.JCOND) {
         out.push(i.d);
         if (i.s !== NONE) out.push(i.s);
       }
@@ -115,6 +125,7 @@ export function usesOf(i: Lir, out: number[]): void {
       return;
     case "exit":
       out.push(0);
+      if (i.s !== NONE) out.push(i.s);
       return;
     default:
       return;
@@ -129,6 +140,7 @@ export function defOf(i: Lir): number {
     case "neg":
     case "bswap":
     case "movsx":
+    case "cast":
     case "const64":
     case "load":
     case "spillLoad":

@@ -4,6 +4,7 @@
  * loops are tested at their ends.
  */
 import { ALU_OP, JMP_OP } from "../ebpf/opcode.ts";
+import { tidy } from "./flow.ts";
 import { defOf, INVERSE, type Lir, lir, NONE } from "./lir.ts";
 
 /** Code, and how many labels it has. */
@@ -55,7 +56,8 @@ function holds(op: number, a: number, b: number): boolean {
 
 /** A condition of 32 bits against an immediate: what threading understands. */
 const understood = (i: Lir): boolean => i.kind === "jump" && i.op !== 0 && i.w === 32 && i.s === NONE;
-const isConstant = (i: Lir): boolean => i.kind === "alu" && i.op === ALU_OP.MOV && i.w === 32 && i.s === NONE;
+const isConstant = (i: Lir): boolean =>
+  i.kind === "alu" && i.op === ALU_OP.MOV && i.w === 32 && i.s === NONE && i.reloc === null;
 
 /** Note what an instruction makes known, or forgets. */
 function learn(i: Lir, known: Known): void {
@@ -164,6 +166,12 @@ class Threading {
     }
     return label;
   }
+}
+
+/** Both passes, on code as the builder made it. */
+export function improve(code: readonly Lir[], labels: number): Labelled {
+  const threaded = threadJumps(tidy(code), labels);
+  return rotateLoops(tidy(threaded.code), threaded.labels);
 }
 
 /** Jumps go past conditions that the way there decides. */

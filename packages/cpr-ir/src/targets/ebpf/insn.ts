@@ -3,6 +3,7 @@ import { fail, ok, type Result } from "../../diagnostics.ts";
 import {
   ALU_OP,
   ALU_TEXT,
+  CAST_OFF,
   CLASS,
   JMP_TEXT,
   MODE_MEM,
@@ -13,6 +14,7 @@ import {
   OP_GOTOL,
   OP_JA,
   OP_LDDW,
+  OP_MAY_GOTO,
   SIZE,
   SRC_X,
 } from "./opcode.ts";
@@ -49,9 +51,10 @@ export function encodeInsns(insns: readonly Insn[]): Uint8Array {
   return out;
 }
 
-/** What is wrong with an instruction's fields; null when it is one that we emit. */
-export function judgeInsn(i: Insn): string | null {
+/** What is wrong with an instruction's fields; null when it is one that we emit. @param linux - for the live kernel */
+export function judgeInsn(i: Insn, linux = false): string | null {
   const kind = i.op & 7;
+  if (linux && (isCast(i) || isMayGoto(i))) return null;
   if (i.dst > 10 || i.src > 10) return `register r${Math.max(i.dst, i.src)} does not exist`;
   if (i.op === OP_LDDW) return i.src === 0 && i.off === 0 ? null : "reserved fields are not zero";
   if (kind === CLASS.ALU || kind === CLASS.ALU64) return judgeAlu(i, kind);
@@ -66,6 +69,22 @@ export function judgeInsn(i: Insn): string | null {
   if (kind === CLASS.ST)
     return mode !== MODE_MEM ? "unknown opcode" : i.src === 0 ? null : "reserved fields are not zero";
   return "unknown opcode";
+}
+
+/** Copy as an address of the arena: Linux only. */
+export function isCast(i: Insn): boolean {
+  return (
+    i.op === (CLASS.ALU64 | SRC_X | ALU_OP.MOV) &&
+    i.off === CAST_OFF &&
+    i.imm === 1 &&
+    i.dst < 10 &&
+    i.src < 10
+  );
+}
+
+/** May goto: Linux only. */
+export function isMayGoto(i: Insn): boolean {
+  return i.op === OP_MAY_GOTO && i.dst === 0 && i.src === 0 && i.imm === 0;
 }
 
 function judgeAlu(i: Insn, kind: number): string | null {
@@ -109,8 +128,11 @@ function judgeJump(i: Insn, kind: number): string | null {
   return (register ? i.imm !== 0 : i.src !== 0) ? "reserved fields are not zero" : null;
 }
 
-/** Read code from untrusted bytes; the second slot of a 64-bit immediate is consumed with its first. */
-export function decodeInsns(text: Uint8Array): Result<Insn[]> {
+/**
+ * Read code from untrusted bytes; the second slot of a 64-bit immediate is consumed with its first.
+ * @param linux - code for the live kernel, which has instructions of its own
+ */
+export function decodeInsns(text: Uint8Array, linux = false): Result<Insn[]> {
   if (text.length % 8 !== 0) return fail("ebpf", `${text.length} bytes of code are no multiple of 8`);
   const view = new DataView(text.buffer, text.byteOffset, text.byteLength);
   const out: Insn[] = [];
@@ -137,7 +159,7 @@ export function decodeInsns(text: Uint8Array): Result<Insn[]> {
       insn = { ...insn, imm64 };
       at += 8;
     }
-    const wrong = judgeInsn(insn);
+    const wrong = judgeInsn(insn, linux);
     if (wrong !== null)
       return fail("ebpf", `instruction ${slot}: ${wrong} (opcode 0x${op.toString(16)})`, {
         offset: slot * 8,

@@ -43,6 +43,8 @@ export const JMP_OP = {
   JLE: 0xb0,
   JSLT: 0xc0,
   JSLE: 0xd0,
+  /** May goto: taken once a loop's time is up. Linux only. */
+  JCOND: 0xe0,
 } as const;
 
 /** Access sizes of loads and stores. */
@@ -63,6 +65,13 @@ export const OP_CALL = 0x85;
 export const OP_EXIT = 0x95;
 /** Unconditional byte swap of 16, 32 or 64 bits (imm). */
 export const OP_BSWAP = 0xd7;
+
+/** May goto, with a 16-bit offset. Linux only. */
+export const OP_MAY_GOTO = 0xe5;
+/** Copy as an address of the arena: a 64-bit MOV with this offset and immediate. Linux only. */
+export const CAST_OFF = 1;
+/** Source register of a 64-bit immediate load that names a map by its descriptor. */
+export const PSEUDO_MAP_FD = 1;
 
 /** Source register of a call that names a function of the program. */
 export const PSEUDO_CALL = 1;

@@ -1,5 +1,5 @@
 /** Instructions as text, in the form of `llvm-objdump -d --mcpu=v4` without addresses and symbols. */
-import type { Insn } from "./insn.ts";
+import { type Insn, isCast, isMayGoto } from "./insn.ts";
 import {
   ALU_OP,
   ALU_TEXT,
@@ -25,6 +25,8 @@ const WIDTH: Readonly<Record<number, number>> = { 0: 32, 8: 16, 16: 8, 24: 64 };
 export function printInsn(i: Insn): string {
   const kind = i.op & 7;
   const width = WIDTH[i.op & 0x18]!;
+  if (isCast(i)) return `r${i.dst} = addr_space_cast(r${i.src}, 0x0, 0x1)`;
+  if (isMayGoto(i)) return `may_goto ${signed(i.off)}`;
   if (i.op === OP_LDDW) return `r${i.dst} = ${hex64(i.imm64!)} ll`;
   if (kind === CLASS.LDX)
     return `r${i.dst} = *(${(i.op & 0xe0) === MODE_MEMSX ? "s" : "u"}${width} *)${address(i.src, i.off)}`.replace(

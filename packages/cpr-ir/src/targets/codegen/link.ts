@@ -1,0 +1,328 @@
+/**
+ * A program out of its functions: the entry, what it calls, runtime functions and linked units, each built and
+ * allocated when it is first asked for.
+ */
+import { accel1ScalarModule, STATIC_REGION_SIZE, staticRegion } from "@netoffload/skbuff";
+import { fail, ok, type Result } from "../../diagnostics.ts";
+import { decodeModule } from "../../wasm/decode.ts";
+import { ACCEL1, type Accel1Name, checkProfile, INITIAL_PAGES } from "../../wasm/profile.ts";
+import { type DataSegment, I64, type WasmModule } from "../../wasm/types.ts";
+import { MAX_FRAMES, STACK_BYTES } from "../ebpf/opcode.ts";
+import { allocate } from "./allocate.ts";
+import { buildFunction, CannotCompile, type LirFunction, type TargetTraits } from "./build.ts";
+import { emitFunctions, type MachineFunction, type RelocatedSlot } from "./emit.ts";
+import { type Lir, lir } from "./lir.ts";
+import { RUNTIME_LABELS, RUNTIME_REGISTERS, type RuntimeName, runtimeFunction } from "./runtime.ts";
+
+/** How to compile. */
+export interface LinkOptions {
+  /** Static region of the function (ABI 1). */
+  readonly functionNumber: number;
+  /** `units`: acceleration units of the device; `loops`: plain loops linked in. */
+  readonly accel: "units" | "loops";
+}
+
+/** A function in linear form, with what the target needs to know of its frame. */
+export interface Built {
+  readonly code: readonly Lir[];
+  readonly registers: number;
+  /** Bytes of its frame that the machine takes for itself. */
+  readonly reserved?: number;
+}
+
+/** What differs between the targets that share this generator. */
+export interface LinkTarget {
+  /** Made before the entry, and calls it as function 1; null: the entry is called by the machine. */
+  readonly batch: ((params: number) => Built) | null;
+  /** Last change of a function before registers are allocated. @param wide - its result is 64 bits */
+  finish(built: LirFunction, wide: boolean): Built;
+  /** Frames lie on one stack of 512 bytes, not in 512 bytes each; what does not fit goes elsewhere. */
+  readonly oneStack: { readonly address: number; readonly bytes: number } | null;
+}
+
+/** One compiled function. */
+export interface CompiledFunction {
+  readonly name: string;
+  /** First instruction, in 8-byte slots. */
+  readonly start: number;
+  readonly end: number;
+  /** 8-byte frame slots taken by values that found no register. */
+  readonly spills: number;
+  /** Arguments, in r1 and up. */
+  readonly params: number;
+}
+
+/** A compiled program. */
+export interface CompiledProgram {
+  /** Code, the entry first. */
+  readonly text: Uint8Array;
+  readonly functions: readonly CompiledFunction[];
+  /** What the loader must put into memory before the first run: data segments, globals, tables of linked units. */
+  readonly data: readonly { readonly address: number; readonly bytes: Uint8Array }[];
+  /** instructions (8-byte slots), stack (bytes of the deepest chain), memory (bytes of the static region in use). */
+  readonly resources: Readonly<Record<"instructions" | "stack" | "memory", number>>;
+  /** Byte offset in the module for each slot. */
+  readonly origins: Int32Array;
+  /** Immediates that a loader completes. */
+  readonly relocations: readonly RelocatedSlot[];
+}
+
+/** Cells of mutable globals lie at the end of the static region, growing downwards. */
+export function globalCell(functionNumber: number, index: number): number {
+  return staticRegion(functionNumber) + STATIC_REGION_SIZE - 4 * (index + 1);
+}
+
+/** What a loader must put into memory for a program: its data segments and the initial values of its globals. */
+export function initialData(
+  module: WasmModule,
+  functionNumber: number,
+): { address: number; bytes: Uint8Array }[] {
+  const out = module.data.map((d: DataSegment) => ({ address: d.address, bytes: d.bytes }));
+  for (const [i, g] of module.globals.entries()) {
+    if (!g.mutable) continue;
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setInt32(0, Number(BigInt.asIntN(32, g.init)), true);
+    out.push({ address: globalCell(functionNumber, i), bytes });
+  }
+  return out;
+}
+
+/** Compile canonical IR bytes for a target; untrusted input ends in diagnostics. */
+export function compileFor(
+  target: LinkTarget,
+  ir: Uint8Array,
+  options: LinkOptions,
+): Result<CompiledProgram> {
+  const decoded = decodeModule(ir);
+  if (!decoded.ok) return decoded;
+  const violations = checkProfile(decoded.value, { functionNumber: options.functionNumber });
+  if (violations.length > 0) return { ok: false, diagnostics: violations };
+  try {
+    return new Linker(decoded.value, target, options).link();
+  } catch (error) {
+    if (error instanceof CannotCompile) return fail("compile", error.message, { offset: error.origin });
+    throw error;
+  }
+}
+
+/** Register that holds the address of a frame outside the stack. */
+const FRAME_REGISTER = 9;
+
+/** A function waiting for its place in the program. */
+interface Unit {
+  readonly name: string;
+  /** Builds it anew, since allocation uses the code up. */
+  build: () => Built;
+  code: MachineFunction | null;
+  spills: number;
+  reserved: number;
+  readonly params: number;
+  readonly calls: Set<number>;
+}
+
+/** Collects what a program needs: its own functions, then runtime functions and linked units as they are met. */
+class Linker {
+  readonly #module: WasmModule;
+  readonly #target: LinkTarget;
+  readonly #options: LinkOptions;
+  readonly #units: Unit[] = [];
+  readonly #numbers: Map<string, number> = new Map();
+  readonly #todo: Unit[] = [];
+
+  constructor(module: WasmModule, target: LinkTarget, options: LinkOptions) {
+    this.#module = module;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  link(): Result<CompiledProgram> {
+    const entry = this.#module.exports[0]!;
+    const index = entry.index - this.#module.imports.length;
+    const { batch } = this.#target;
+    if (batch !== null) {
+      const params = this.#module.types[this.#module.functions[index]!.type]!.params.length;
+      this.#number("batch", 0, () => () => batch(params));
+    }
+    const number = this.#wasmFunction(this.#module, index, entry.name, "");
+    if (number > 0) this.#units[0]!.calls.add(number);
+    for (let next = this.#todo.pop(); next !== undefined; next = this.#todo.pop()) this.#allocate(next);
+    const deepest = this.#deepest(0, new Map(), () => 1);
+    if (deepest > MAX_FRAMES)
+      return fail("limit", `calls are ${deepest} deep, the device has ${MAX_FRAMES} frames`);
+    const stack = this.#target.oneStack === null ? deepest * STACK_BYTES : this.#fitStack();
+    const { text, placed, origins, relocations } = emitFunctions(this.#units.map((u) => u.code!));
+    const data = initialData(this.#module, this.#options.functionNumber);
+    if (this.#numbers.has("accel1.crc32c")) data.push(accelTables());
+    const memory = data.reduce((n, d) => n + d.bytes.length, 16);
+    return ok({
+      text,
+      functions: placed.map((p, i) => ({
+        ...p,
+        spills: this.#units[i]!.spills,
+        params: this.#units[i]!.params,
+      })),
+      data,
+      resources: { instructions: text.length / 8, stack, memory },
+      origins,
+      relocations,
+    });
+  }
+
+  /** The most expensive chain of calls from a function on. */
+  #deepest(n: number, known: Map<number, number>, cost: (unit: Unit) => number): number {
+    const found = known.get(n);
+    if (found !== undefined) return found;
+    let rest = 0;
+    for (const callee of this.#units[n]!.calls) rest = Math.max(rest, this.#deepest(callee, known, cost));
+    const depth = cost(this.#units[n]!) + rest;
+    known.set(n, depth);
+    return depth;
+  }
+
+  /** Move the largest frames off the stack until every chain fits. @returns bytes of the deepest chain */
+  #fitStack(): number {
+    const elsewhere = this.#target.oneStack!;
+    let used = 0;
+    for (;;) {
+      const depth = this.#deepest(0, new Map(), frameBytes);
+      if (depth <= STACK_BYTES) return depth;
+      const unit = this.#units.reduce((a, b) => (onStack(b) > onStack(a) ? b : a));
+      if (onStack(unit) === 0) throw new CannotCompile(`calls need ${depth} bytes of stack`, 0);
+      const room = elsewhere.bytes - used;
+      this.#allocate(unit, { address: elsewhere.address + used, bytes: room });
+      used += unit.spills * 8;
+    }
+  }
+
+  /** Number of a function, made when it is first asked for. */
+  #number(key: string, params: number, make: (unit: Unit) => () => Built): number {
+    let n = this.#numbers.get(key);
+    if (n === undefined) {
+      const unit: Unit = {
+        name: key,
+        build: () => ({ code: [], registers: 0 }),
+        code: null,
+        spills: 0,
+        reserved: 0,
+        params,
+        calls: new Set(),
+      };
+      unit.build = make(unit);
+      n = this.#units.push(unit) - 1;
+      this.#numbers.set(key, n);
+      this.#todo.push(unit);
+    }
+    return n;
+  }
+
+  #wasmFunction(module: WasmModule, index: number, name: string, library: string): number {
+    const fn = module.functions[index]!;
+    const type = module.types[fn.type]!;
+    return this.#number(`${library}${name}`, type.params.length, (unit) => () => {
+      const wide = type.results[0] === I64;
+      return this.#target.finish(buildFunction(module, fn, this.#traits(module, unit, library)), wide);
+    });
+  }
+
+  /** @param frame - where spills go instead of the stack */
+  #allocate(unit: Unit, frame?: { address: number; bytes: number }): void {
+    const built = unit.build();
+    const code = frame === undefined ? built.code : framed(built.code, frame.address);
+    const done = allocate(code, built.registers, frame?.bytes ?? STACK_BYTES - (built.reserved ?? 0));
+    if (done === null) {
+      const { oneStack } = this.#target;
+      if (frame === undefined && oneStack !== null) {
+        this.#allocate(unit, oneStack);
+        return;
+      }
+      throw new CannotCompile(`function ${unit.name} needs more than the ${STACK_BYTES} bytes of a frame`, 0);
+    }
+    unit.code = { name: unit.name, code: done.code, frame: frame === undefined ? 10 : FRAME_REGISTER };
+    unit.spills = done.spills;
+    unit.reserved = built.reserved ?? 0;
+  }
+
+  #traits(module: WasmModule, unit: Unit, library: string): TargetTraits {
+    const called = (n: number): number => {
+      unit.calls.add(n);
+      return n;
+    };
+    return {
+      accel: (name) =>
+        this.#options.accel === "loops"
+          ? { function: called(this.#loops(name)) }
+          : { helper: ACCEL1[name].number },
+      globalCell: (index) => globalCell(this.#options.functionNumber, index),
+      runtime: (name) => called(this.#runtime(name)),
+      functionNumber: (index) =>
+        called(
+          this.#wasmFunction(
+            module,
+            index,
+            module.names.get(index + module.imports.length) ?? `f${index + module.imports.length}`,
+            library,
+          ),
+        ),
+    };
+  }
+
+  #runtime(name: RuntimeName): number {
+    return this.#number(
+      name,
+      3,
+      () => () =>
+        this.#target.finish(
+          { code: runtimeFunction(name), registers: RUNTIME_REGISTERS, labels: RUNTIME_LABELS },
+          false,
+        ),
+    );
+  }
+
+  /** A unit as plain loops: a function of the scalar accel1 module. */
+  #loops(name: Accel1Name): number {
+    const library = scalarLibrary();
+    const found = library.exports.find((e) => e.name === name)!;
+    return this.#wasmFunction(library, found.index - library.imports.length, name, "accel1.");
+  }
+}
+
+/** Bytes a function takes of one stack, as the kernel rounds them. */
+function frameBytes(unit: Unit): number {
+  return (Math.max(onStack(unit), 1) + unit.reserved + 15) & ~15;
+}
+
+const onStack = (unit: Unit): number => (unit.code!.frame === 10 ? unit.spills * 8 : 0);
+
+/** Keep the address of a frame outside the stack in a register of its own. */
+function framed(code: readonly Lir[], address: number): Lir[] {
+  for (const i of code) if (i.kind === "exit") i.s = FRAME_REGISTER;
+  return [
+    lir("alu", { op: 0xb0, w: 32, d: FRAME_REGISTER, imm: address, reloc: "limit" }),
+    lir("cast", { d: FRAME_REGISTER, s: FRAME_REGISTER }),
+    ...code,
+  ];
+}
+
+/** Tables that crc32c as plain loops reads: static region 0 as the scalar module's init leaves it. */
+export function accelTables(): { address: number; bytes: Uint8Array } {
+  const address = staticRegion(0);
+  const pages = (address + STATIC_REGION_SIZE) / 65536;
+  const memory = new WebAssembly.Memory({ initial: Math.max(pages, INITIAL_PAGES) });
+  const module = new WebAssembly.Module(accel1ScalarModule() as never);
+  (new WebAssembly.Instance(module, { env: { memory } }).exports.init as () => void)();
+  const region = new Uint8Array(memory.buffer, address, STATIC_REGION_SIZE);
+  const end = region.findLastIndex((byte) => byte !== 0) + 1;
+  return { address, bytes: region.slice(0, end) };
+}
+
+let scalar: WasmModule | undefined;
+
+function scalarLibrary(): WasmModule {
+  if (scalar === undefined) {
+    const decoded = decodeModule(accel1ScalarModule());
+    if (!decoded.ok)
+      throw new Error(`the scalar accel1 module cannot be read: ${decoded.diagnostics[0]?.message}`);
+    scalar = decoded.value;
+  }
+  return scalar;
+}

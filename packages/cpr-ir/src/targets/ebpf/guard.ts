@@ -66,12 +66,18 @@ class Guard {
       this.#origin = i.origin;
       switch (i.kind) {
         case "label": {
-          const carried = loops.get(at);
-          if (carried !== undefined) this.#hide(carried);
+          const loop = loops.get(i.label);
           if (this.#used.has(i.label)) this.#forget();
+          if (loop !== undefined) this.#beginLoop(loop);
           this.#out.push(i);
-          if (carried !== undefined)
+          if (loop !== undefined)
             this.#emit(lir("jump", { op: JMP_OP.JCOND, label: this.#trap(TRAP_BUDGET) }));
+          break;
+        }
+        case "jump": {
+          const loop = loops.get(i.label);
+          const enters = loop !== undefined && (at < loop.from || at > loop.to);
+          this.#out.push(enters ? { ...i, label: this.#entry(loop) } : i);
           break;
         }
         case "load":

@@ -3,10 +3,29 @@
  *
  * ```text
  * libc (koffi, lazily) → struct-bytes (buffers kept alive) → tap, netlink/ → oracle/ in fixture/ processes
+ *                                                          └→ bpf/ (maps, arenas, programs, links)
  * ```
  *
  * @packageDocumentation
  */
+export { Arena } from "./bpf/arena.ts";
+export { attachFlowDissector, attachXdp, BpfLink } from "./bpf/attach.ts";
+export type { BpfFunction } from "./bpf/btf.ts";
+export {
+  BPF_ATTACH_TYPE,
+  BPF_F_MMAPABLE,
+  BPF_F_SLEEPABLE,
+  BPF_MAP_TYPE,
+  BPF_PROG_TYPE,
+} from "./bpf/constants.ts";
+export { BpfMap, type BpfMapOptions } from "./bpf/map.ts";
+export { type BpfRelocation, type LoadedOffload, loadOffload, type OffloadCode } from "./bpf/offload.ts";
+export {
+  BpfProgram,
+  type BpfProgramInfo,
+  type BpfProgramOptions,
+  BpfVerifierError,
+} from "./bpf/program.ts";
 export { errnoName } from "./errno.ts";
 export { LinuxError, ok } from "./errors.ts";
 export { Fixture, type FixtureSpec } from "./fixture/fixture.ts";

@@ -31,6 +31,7 @@ export {
   type TargetName,
 } from "./image/notes.ts";
 export { type AcceptPrograms, type Image, type ImageProgram, readImage } from "./image/read.ts";
+export type { ImageFunction, ImageRelocation, TextSymbols } from "./image/symbols.ts";
 export { fileNoteAt, type ImageInput, seal, writeImage } from "./image/write.ts";
 export { Interpreter, type Trace } from "./interp/run.ts";
 export { check, entries, field, ParserBuilder, parser, when } from "./ir/build.ts";

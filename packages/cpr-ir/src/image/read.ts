@@ -16,11 +16,13 @@ import {
   NOTE_PROGRAM,
   OWNER,
   type ProgramNote,
+  TARGET,
 } from "./notes.ts";
+import { decodeFunctions, decodeRelocations, type TextSymbols } from "./symbols.ts";
 import { DIGEST_OFF, ELF } from "./write.ts";
 
 /** A program of a bundle. */
-export interface ImageProgram extends ProgramNote {
+export interface ImageProgram extends ProgramNote, TextSymbols {
   /** Exactly the hashed bytes. */
   readonly ir: Uint8Array;
   readonly text: Uint8Array;
@@ -198,7 +200,7 @@ function readSections(bytes: Uint8Array, view: DataView): Section[] {
   return sections;
 }
 
-interface Found {
+interface Found extends TextSymbols {
   readonly note: ProgramNote;
   readonly ir: Uint8Array;
   readonly text: Uint8Array;
@@ -216,7 +218,32 @@ function pair(n: Note, sections: readonly Section[]): Found {
       throw new Refused(5, "EINVAL", `program image section ${prefix}${note.name} is invalid`);
     return s.bytes;
   };
-  return { note, ir: get(".ir."), text: get(".text.") };
+  const ir = get(".ir.");
+  const text = get(".text.");
+  const none = { functions: [], relocations: [] };
+  const symbols = note.target === TARGET.ebpf && note.irKind === IR_KIND.wasm ? tied(note, sections) : none;
+  return { note, ir, text, ...symbols };
+}
+
+/** What an ebpf program's text needs to be loaded. */
+function tied(note: ProgramNote, sections: readonly Section[]): TextSymbols {
+  const bad = (what: string): Refused => new Refused(5, "EINVAL", `program image section ${what} is invalid`);
+  const table = sections.find((s) => s.type === ELF.SHT_SYMTAB);
+  const strings = sections.find((s) => s.type === ELF.SHT_STRTAB)!;
+  if (table === undefined) throw bad(".symtab");
+  const index = sections.findIndex((s) => s.name === `.text.${note.name}`);
+  const slots = sections[index]!.bytes.length / 8;
+  const nameOf = (offset: number): string => {
+    const end = strings.bytes.indexOf(0, offset);
+    return end < 0 ? "" : new TextDecoder().decode(strings.bytes.subarray(offset, end));
+  };
+  const functions = decodeFunctions(table.bytes, index + 1, slots, nameOf);
+  if (functions === null) throw bad(".symtab");
+  const name = `.rel.text.${note.name}`;
+  const rel = sections.find((s) => s.name === name && s.type === ELF.SHT_REL);
+  const relocations = rel === undefined ? null : decodeRelocations(rel.bytes, table.bytes, slots, nameOf);
+  if (relocations === null) throw bad(name);
+  return { functions, relocations };
 }
 
 function checkDigest(bytes: Uint8Array, fileNote: Note): void {
@@ -227,14 +254,14 @@ function checkDigest(bytes: Uint8Array, fileNote: Note): void {
 }
 
 /** Checks 7 and 8 of one program. */
-function checkHash({ note, ir, text }: Found): ImageProgram {
+function checkHash({ note, ir, text, functions, relocations }: Found): ImageProgram {
   const word = note.irKind === IR_KIND.cpr ? "parser" : "program";
   if (/^sha256:0+$/.test(note.sha256))
     throw new Refused(7, "EOPNOTSUPP", "hash algorithm sha1 is not supported");
   const hash = hashProgram(ir);
   if (hash.sha256 !== note.sha256 || hash.sha1 !== note.sha1)
     throw new Refused(8, "EBADMSG", `${word} image hash does not match its IR`);
-  return { ...note, ir: ir.slice(), text: text.slice() };
+  return { ...note, ir: ir.slice(), text: text.slice(), functions, relocations };
 }
 
 /** Check 10 of one program. */

@@ -1,9 +1,10 @@
 /** Programs to an ELF64 little-endian bundle. */
 import { hashProgram, sha256Bytes } from "../hash/digest.ts";
 import { encodeProgramNote, IMAGE_ABI, NOTE_FILE, NOTE_PROGRAM, OWNER, TARGET } from "./notes.ts";
+import { encodeRelocations, encodeSymbols, SYMBOL_BYTES, type TextSymbols } from "./symbols.ts";
 
 /** A program to be put into an image. */
-export interface ImageInput {
+export interface ImageInput extends Partial<TextSymbols> {
   /** The function's name: its entry's export. */
   readonly name: string;
   readonly functionNumber: number;
@@ -25,8 +26,10 @@ export const ELF = {
   EHDR: 64,
   SHDR: 64,
   SHT_PROGBITS: 1,
+  SHT_SYMTAB: 2,
   SHT_STRTAB: 3,
   SHT_NOTE: 7,
+  SHT_REL: 9,
   SHF_ALLOC: 2,
   SHF_EXECINSTR: 4,
   EM_BPF: 247,
@@ -41,6 +44,10 @@ interface Section {
   readonly flags: number;
   readonly align: number;
   readonly bytes: Uint8Array;
+  /** Names of the sections that sh_link and sh_info mean; or a number for sh_info. */
+  readonly link?: string;
+  readonly info?: string | number;
+  readonly entry?: number;
 }
 
 /** Write a bundle of 1 to 16 programs. @returns the image's bytes */
@@ -77,11 +84,51 @@ export function writeImage(input: { readonly programs: readonly ImageInput[] }):
     align: 4,
     bytes: note_(NOTE_FILE, new Uint8Array(DIGEST_OFF + 32)),
   });
-  const names = stringTable([...sections.map((s) => s.name), ".shstrtab"]);
+  const tied = input.programs.filter((p) => p.functions !== undefined && p.functions.length > 0);
+  const names = stringTable([
+    ...sections.map((s) => s.name),
+    ".shstrtab",
+    ...(tied.length === 0 ? [] : [".symtab", "arena", "limit"]),
+    ...tied.flatMap((p) => [`.rel.text.${p.name}`, ...p.functions!.map((f) => f.name)]),
+  ]);
+  if (tied.length > 0) symbolSections(sections, tied, names.offsets);
   sections.push({ name: ".shstrtab", type: ELF.SHT_STRTAB, flags: 0, align: 1, bytes: names.bytes });
   const image = layOut(sections, names.offsets, machineOf(input.programs));
   seal(image);
   return image;
+}
+
+/** Add the symbol table and each program's relocations. */
+function symbolSections(
+  sections: Section[],
+  programs: readonly ImageInput[],
+  names: ReadonlyMap<string, number>,
+): void {
+  const located = programs.map((p) => ({
+    section: sections.findIndex((s) => s.name === `.text.${p.name}`) + 1,
+    functions: p.functions!,
+  }));
+  const { bytes, locals } = encodeSymbols(located, (name) => names.get(name)!);
+  const common = { flags: 0, align: 8 };
+  for (const p of programs)
+    sections.push({
+      ...common,
+      name: `.rel.text.${p.name}`,
+      type: ELF.SHT_REL,
+      bytes: encodeRelocations(p.relocations ?? [], locals),
+      link: ".symtab",
+      info: `.text.${p.name}`,
+      entry: 16,
+    });
+  sections.push({
+    ...common,
+    name: ".symtab",
+    type: ELF.SHT_SYMTAB,
+    bytes,
+    link: ".shstrtab",
+    info: locals,
+    entry: SYMBOL_BYTES,
+  });
 }
 
 function machineOf(programs: readonly ImageInput[]): number {
@@ -104,7 +151,7 @@ function note_(type: number, descriptor: Uint8Array): Uint8Array {
 function stringTable(names: readonly string[]): { bytes: Uint8Array; offsets: Map<string, number> } {
   const offsets = new Map<string, number>();
   let text = "\0";
-  for (const name of names) {
+  for (const name of new Set(names)) {
     offsets.set(name, text.length);
     text += `${name}\0`;
   }
@@ -143,7 +190,12 @@ function layOut(
     view.setBigUint64(h + 8, BigInt(s.flags), true);
     view.setBigUint64(h + 24, BigInt(offsets[i]!), true);
     view.setBigUint64(h + 32, BigInt(s.bytes.length), true);
+    const index = (name: string): number => sections.findIndex((t) => t.name === name) + 1;
+    if (s.link !== undefined) view.setUint32(h + 40, index(s.link), true);
+    if (s.info !== undefined)
+      view.setUint32(h + 44, typeof s.info === "string" ? index(s.info) : s.info, true);
     view.setBigUint64(h + 48, BigInt(s.align), true);
+    view.setBigUint64(h + 56, BigInt(s.entry ?? 0), true);
   }
   return out;
 }

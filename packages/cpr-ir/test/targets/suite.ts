@@ -66,8 +66,8 @@ function v8(ir: Uint8Array): Loaded {
 /** Bytes compared after every run; the whole memory is after the last. */
 const COMPARED = 0xc000;
 
-/** Run a module with each list of arguments on both sides. Throws with the first difference. */
-function agree(
+/** Run a module with each list of arguments on both sides. Throws with the first difference; counts traps. */
+export function agree(
   name: string,
   module: WasmModule,
   args: readonly (readonly number[])[],

@@ -96,8 +96,8 @@ function* opcodeChanges(text: Uint8Array, at: number, opcode: number, kind: numb
   } else if (kind === CLASS_JMP || kind === CLASS_JMP32) {
     for (const other of OTHER_JUMP[opcode & 0xf0] ?? []) yield to((opcode & 0x0f) | other);
   } else if (kind === CLASS_LDX || kind === CLASS_STX || kind === CLASS_ST) {
-    // sizes W 0x00, H 0x08, B 0x10, DW 0x18: the next narrower or wider
-    yield to((opcode & ~0x18) | ((opcode + 8) & 0x18));
+    // sizes W 0x00, H 0x08, B 0x10, DW 0x18: another one, but neither W for DW nor DW for W
+    yield to((opcode & ~0x18) | ((opcode & 0x18) === 0x08 ? 0x10 : 0x08));
   } else if (kind === CLASS_LD) {
     return;
   }

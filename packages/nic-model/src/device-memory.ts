@@ -4,6 +4,7 @@
  */
 import {
   HEAP_BASE,
+  MAX_SKB_FRAGS,
   Memory,
   SK_BUFF_OFF as O,
   SKB_SHARED_INFO_OFF as S,
@@ -111,28 +112,38 @@ export class DeviceMemory {
     view.setUint32(skb + O.dataLen, view.getUint32(skb + O.dataLen, true) + size, true);
   }
 
-  /** A packet's bytes out of linear part and frags, a copy. */
-  gather(skb: number, length: number): Uint8Array {
+  /**
+   * A packet's bytes as its skb says now: in place when it is linear, else a copy.
+   * @returns null when the skb does not hold `length` bytes within this memory
+   */
+  packet(skb: number, length: number): Uint8Array | null {
     const { view, bytes } = this.npu;
-    const out = new Uint8Array(length);
-    const data = this.dataOf(skb);
-    let at = Math.min(length, view.getUint32(skb + O.len, true) - view.getUint32(skb + O.dataLen, true));
-    out.set(bytes.subarray(data, data + at));
+    const data = view.getUint32(skb + O.data, true);
+    const dataLen = view.getUint32(skb + O.dataLen, true);
+    if (view.getUint32(skb + O.len, true) !== length) return null;
+    if (dataLen === 0) return data + length <= bytes.length ? bytes.subarray(data, data + length) : null;
+    const linear = length - dataLen;
     const end = view.getUint32(skb + O.end, true);
-    const n = Math.min(view.getUint8(end + S.nrFrags), 17);
+    if (linear < 0 || data + linear > bytes.length || end + SIZEOF_SKB_SHARED_INFO > bytes.length)
+      return null;
+    const out = new Uint8Array(length);
+    out.set(bytes.subarray(data, data + linear));
+    return this.#fragments(end, out, linear) === length ? out : null;
+  }
+
+  /** Copy fragments behind the first `at` bytes. @returns bytes there are then; -1 when they do not lie here or fit */
+  #fragments(end: number, out: Uint8Array, at: number): number {
+    const { view, bytes } = this.npu;
+    const n = view.getUint8(end + S.nrFrags);
     for (let i = 0; i < n; i++) {
       const frag = end + FRAGS_OFF + FRAG_SIZE * i;
       const from = view.getUint32(frag, true) + view.getUint32(frag + 4, true);
-      const size = Math.min(view.getUint32(frag + 8, true), length - at);
+      const size = view.getUint32(frag + 8, true);
+      if (i >= MAX_SKB_FRAGS || from + size > bytes.length || at + size > out.length) return -1;
       out.set(bytes.subarray(from, from + size), at);
       at += size;
     }
-    return out;
-  }
-
-  /** Address of an skb's first byte, now. */
-  dataOf(skb: number): number {
-    return this.npu.view.getUint32(skb + O.data, true);
+    return at;
   }
 
   /** csum of an skb. */

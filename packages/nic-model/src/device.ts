@@ -6,14 +6,16 @@
 
 import { decodeModule, initialData } from "@netoffload/cpr-ir";
 import type { Bundle, BundleProgram } from "@netoffload/devlink";
-import type { Memory } from "@netoffload/skbuff";
+import { type Memory, TRAP } from "@netoffload/skbuff";
 import {
   COMPLETION,
   type Completion,
   CSUM_MODE,
   decodeTx,
+  newCompletion,
   newTxDescriptor,
   TX_DESCRIPTOR_SIZE,
+  type TxDescriptor,
 } from "./descriptor.ts";
 import { DeviceMemory } from "./device-memory.ts";
 import { insertFixed, type Parsed, verifyFixed } from "./fixed-function.ts";
@@ -43,7 +45,14 @@ export interface NicDeviceOptions {
   readonly brokenUnit?: string;
 }
 
-/** Called for each frame that leaves; the bytes are the device's and change with the next batch. */
+/** In place of a trap code: the program was not run. */
+const REFUSED = -1;
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/**
+ * Called for each frame that leaves; the bytes are the device's and change with the next batch. There are none
+ * unless the completion's status is ok.
+ */
 export type WireSink = (frame: Uint8Array, completion: Completion) => void;
 
 /** Programs of one bundle slot. */
@@ -69,16 +78,7 @@ export class NicDevice {
   #generation: number;
   readonly #enabled: Map<number, number> = new Map();
   readonly #descriptor = newTxDescriptor();
-  readonly #completion: Completion = {
-    status: 0,
-    code: 0,
-    ipSummed: 0,
-    csumLevel: 0,
-    csum: 0,
-    generation: 0,
-    length: 0,
-    cookie: 0,
-  };
+  readonly #completion: Completion = newCompletion();
   readonly #parsed: Parsed = { l3: 0, l4: 0, l3Offset: 0, l4Offset: 0, end: 0 };
   readonly #addresses: Uint32Array = new Uint32Array(Npu.maxBatch);
   readonly #skbs: Uint32Array = new Uint32Array(Npu.maxBatch);
@@ -88,7 +88,6 @@ export class NicDevice {
   readonly #askedIndex: Uint32Array = new Uint32Array(Npu.maxBatch);
   readonly #lengths: Uint32Array = new Uint32Array(Npu.maxBatch);
   readonly #cookies: Uint32Array = new Uint32Array(Npu.maxBatch);
-  readonly #fragmented: Uint8Array = new Uint8Array(Npu.maxBatch);
 
   /** @param host - the memory the driver's buffers lie in: what the device can reach by DMA */
   constructor(profile: Profile, host: Memory, options: NicDeviceOptions = {}) {
@@ -131,6 +130,10 @@ export class NicDevice {
     if (npu === null) return "device is not programmable";
     const staging = this.#active === 0 ? 1 : 0;
     npu.clear(staging);
+    // counted here: what an image says of itself is not what it holds
+    const slots = bundle.programs.reduce((sum, p) => sum + p.text.length / 8, 0);
+    const room = this.profile.program!.instructions;
+    if (slots > room) return `${slots} instructions, device has room for ${room}`;
     for (const p of bundle.programs) {
       const loaded = npu.load(staging, p.functionNumber, p.text);
       if (!loaded.ok) {
@@ -193,23 +196,24 @@ export class NicDevice {
     const d = this.#descriptor;
     let n = 0;
     for (let at = this.txRing.consume(); at >= 0; at = this.txRing.consume()) {
-      const sound = decodeTx(this.txRing.view, at, d);
+      const sound = decodeTx(this.txRing.view, at, d) && this.#reachable(d);
       this.txRing.release();
       n++;
       const c = this.#complete(d.cookie, 0, d.length);
-      if (!sound) {
+      const frame = sound ? this.#collect(d) : NO_BYTES;
+      if (!sound || (d.csumMode === CSUM_MODE.typed && !insertFixed(frame, d.csumStart, d.l4, this.profile)))
         c.status = COMPLETION.refused;
-        wire(new Uint8Array(0), c);
-        continue;
-      }
-      const frame = new Uint8Array(d.length);
-      for (let i = 0, to = 0; i < d.buffers; to += d.size[i++]!)
-        frame.set(this.#host.bytes.subarray(d.address[i]!, d.address[i]! + d.size[i]!), to);
-      if (d.csumMode === CSUM_MODE.typed && !insertFixed(frame, d.csumStart, d.l4, this.profile))
-        c.status = COMPLETION.refused;
-      wire(frame, c);
+      wire(c.status === COMPLETION.ok ? frame : NO_BYTES, c);
     }
     return n;
+  }
+
+  /** A packet's buffers as one piece. */
+  #collect(d: TxDescriptor): Uint8Array {
+    const frame = new Uint8Array(d.length);
+    for (let i = 0, to = 0; i < d.buffers; to += d.size[i++]!)
+      frame.set(this.#host.bytes.subarray(d.address[i]!, d.address[i]! + d.size[i]!), to);
+    return frame;
   }
 
   #transmitPrograms(wire: WireSink): number {
@@ -222,11 +226,7 @@ export class NicDevice {
         this.#returns[this.#askedIndex[i]!] = ret;
         this.#traps[this.#askedIndex[i]!] = trap;
       });
-      for (let i = 0; i < n; i++) {
-        const c = this.#complete(this.#cookies[i]!, this.generation, this.#lengths[i]!);
-        this.#outcome(c, this.#returns[i]!, this.#traps[i]!);
-        wire(this.#frameOf(this.#skbs[i]!, this.#lengths[i]!, this.#fragmented[i]!), c);
-      }
+      for (let i = 0; i < n; i++) wire(this.#egress(i), this.#completion);
       total += n;
     }
     return total;
@@ -238,61 +238,80 @@ export class NicDevice {
     for (let i = 0; i < n; i++) {
       this.#returns[i] = 0;
       this.#traps[i] = 0;
-      if (this.#modes[i] !== CSUM_MODE.generic) continue;
+      if (this.#skbs[i] === 0) this.#traps[i] = REFUSED;
+      if (this.#modes[i] !== CSUM_MODE.generic || this.#skbs[i] === 0) continue;
       this.#addresses[asked] = this.#skbs[i]!;
       this.#askedIndex[asked++] = i;
     }
     return asked;
   }
 
-  /** DMA as many packets as fit into device memory and build their skbs. */
+  /** DMA as many packets as fit into device memory and build their skbs. @returns packets taken from the ring */
   #fetch(): number {
     const memory = this.#memory!;
     const d = this.#descriptor;
     memory.reset();
     let n = 0;
     for (let at = this.txRing.consume(); at >= 0 && n < Npu.maxBatch; at = this.txRing.consume()) {
-      const sound = decodeTx(this.txRing.view, at, d);
-      if (!memory.fits(d.length) && n > 0) break;
+      const sound = decodeTx(this.txRing.view, at, d) && this.#reachable(d);
+      const fits = sound && memory.fits(d.length);
+      if (sound && !fits && n > 0) break;
       this.txRing.release();
-      if (!sound || !memory.fits(d.length)) continue;
-      const linear = d.size[0]!;
-      const from = d.address[0]!;
-      const head = memory.take(linear + 240, from & 15);
-      memory.npu.bytes.set(this.#host.bytes.subarray(from, from + linear), head);
-      const skb = memory.skb(head, linear, head, linear);
-      for (let i = 1; i < d.buffers; i++) {
-        const to = memory.take(d.size[i]!, d.address[i]! & 15);
-        memory.npu.bytes.set(this.#host.bytes.subarray(d.address[i]!, d.address[i]! + d.size[i]!), to);
-        memory.frag(skb, to, d.size[i]!);
-      }
-      if (d.csumMode === CSUM_MODE.generic) memory.partial(skb, d.csumStart, d.csumOffset);
-      this.#skbs[n] = skb;
+      // a descriptor that cannot be followed, or a packet larger than the memory, is given back, never lost
+      this.#skbs[n] = fits ? this.#dma(memory, d) : 0;
       this.#modes[n] = d.csumMode;
       this.#lengths[n] = d.length;
       this.#cookies[n] = d.cookie;
-      this.#fragmented[n] = d.buffers > 1 ? 1 : 0;
       n++;
     }
     return n;
   }
 
+  /** Do a descriptor's buffers lie in the host's memory? */
+  #reachable(d: TxDescriptor): boolean {
+    for (let i = 0; i < d.buffers; i++)
+      if (d.address[i]! + d.size[i]! > this.#host.bytes.length) return false;
+    return true;
+  }
+
+  /** Copy a packet's buffers into device memory. @returns the skb built around them */
+  #dma(memory: DeviceMemory, d: TxDescriptor): number {
+    const { bytes } = this.#host;
+    const linear = d.size[0]!;
+    const from = d.address[0]!;
+    const head = memory.take(linear + 240, from & 15);
+    memory.npu.bytes.set(bytes.subarray(from, from + linear), head);
+    const skb = memory.skb(head, linear, head, linear);
+    for (let i = 1; i < d.buffers; i++) {
+      const to = memory.take(d.size[i]!, d.address[i]! & 15);
+      memory.npu.bytes.set(bytes.subarray(d.address[i]!, d.address[i]! + d.size[i]!), to);
+      memory.frag(skb, to, d.size[i]!);
+    }
+    if (d.csumMode === CSUM_MODE.generic) memory.partial(skb, d.csumStart, d.csumOffset);
+    return skb;
+  }
+
   #run(fn: number, n: number, each: (i: number, ret: number, trap: number) => void): void {
     const npu = this.npu!;
     if (!this.isEnabled(fn) || !npu.has(this.#active, fn)) {
-      for (let i = 0; i < n; i++) each(i, 0, -1);
+      for (let i = 0; i < n; i++) each(i, 0, REFUSED);
       return;
     }
     const results = npu.runBatch(this.#active, fn, this.#addresses, n);
     for (let i = 0; i < n; i++) each(i, results[3 * i]!, results[3 * i + 1]!);
   }
 
-  /** The packet's bytes in device memory: in place when linear. */
-  #frameOf(skb: number, length: number, fragmented: number): Uint8Array {
-    const memory = this.#memory!;
-    const data = memory.dataOf(skb);
-    if (fragmented === 0) return this.npu!.bytes.subarray(data, data + length);
-    return memory.gather(skb, length);
+  /** Fill the completion of packet `i` of the batch. @returns its bytes: in place when linear */
+  #egress(i: number): Uint8Array {
+    const c = this.#complete(this.#cookies[i]!, this.generation, this.#lengths[i]!);
+    this.#outcome(c, this.#returns[i]!, this.#traps[i]!);
+    if (c.status !== COMPLETION.ok) return NO_BYTES;
+    const frame = this.#memory!.packet(this.#skbs[i]!, this.#lengths[i]!);
+    if (frame !== null) return frame;
+    // a program that left an skb that points elsewhere: the same as an access there
+    c.status = COMPLETION.trap;
+    c.code = TRAP.OUT_OF_BOUNDS;
+    return NO_BYTES;
   }
 
   #complete(cookie: number, generation: number, length: number): Completion {

@@ -107,7 +107,7 @@ function generated(): States[] {
   return [
     layStates(named, 1),
     ...[16, 320, 640].map((leave) => layStates(named, 2, leave)),
-    ...Array.from({ length: 5 }, () => random()),
+    ...Array.from({ length: 10 }, () => random()),
     ...LEAVE.map((leave) => random(leave)),
   ];
 }

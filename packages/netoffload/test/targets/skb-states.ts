@@ -123,6 +123,12 @@ function searched(): Record<string, Shape> {
   return Object.fromEntries(times(18, (i) => [`heap: free list, step ${i}`, shape(i)]));
 }
 
+/** Skbs whose old head, free by then and in the middle of its list, is joined with the page behind it. */
+function joined(): Record<string, Shape> {
+  const shape: Shape = { ...TCP, frags: [100], list: [{ linear: 100 }], sharedFrag: true };
+  return Object.fromEntries(times(3, (i) => [`heap: middle of a free list, step ${i}`, shape]));
+}
+
 /** One or more for every branch of the programs. */
 export const NAMED: Readonly<Record<string, Shape>> = {
   "TCP header alone": TCP,
@@ -189,6 +195,7 @@ export const NAMED: Readonly<Record<string, Shape>> = {
   "more than 65,536 bytes, a list": { ...TCP, frags: [3], list: [{ linear: 0x10001 }, { linear: 1 }] },
   "long linear part and frags": { linear: 700, frags: [1000, 1001], start: 34, offset: 16 },
   ...searched(),
+  ...joined(),
   // its page joins the rest of the heap behind it
   "shared frags, last in memory": { ...TCP, frags: [9], sharedFrag: true },
 };
@@ -225,7 +232,7 @@ function chained(
 }
 
 /** The bit of sk_buff.flags that goes with references to the buffer. */
-const CLONED = 1 << SK_BUFF_BITS.cloned.shift;
+const CLONED = 1 << SK_BUFF_BITS.cloned[0];
 
 /** Make an skb of a shape. @returns its address */
 function build(memory: Memory, shape: Shape, salt: number): number {

@@ -61,6 +61,13 @@ type Numbers = (bound: number) => number;
 const pick = <T>(next: Numbers, list: readonly T[]): T => list[next(list.length)]!;
 const times = <T>(n: number, make: (i: number) => T): T[] => Array.from({ length: n }, (_, i) => make(i));
 
+/** A random shape that is linearized or copied whenever possible: what keeps the heap busy. */
+export function busyShape(next: Numbers): Shape {
+  const { gsoSize: _gso, unreadable: _unreadable, ...shape } = randomShape(next);
+  const frags = shape.frags!.length > 0 ? shape.frags! : [1 + next(70), 1 + next(70)];
+  return { ...shape, frags, sharedFrag: true };
+}
+
 /** One holder or more, with and without payload-only references. */
 const DATAREFS = [1, 2, 3, 0x101, 0x10001, 0x20002];
 
@@ -125,7 +132,7 @@ function searched(): Record<string, Shape> {
 
 /** Skbs whose old head, free by then and in the middle of its list, is joined with the page behind it. */
 function joined(): Record<string, Shape> {
-  const shape: Shape = { ...TCP, frags: [100], list: [{ linear: 100 }], sharedFrag: true };
+  const shape: Shape = { linear: 34, frags: [2, 64], list: [{ linear: 2 }], start: 16, sharedFrag: true };
   return Object.fromEntries(times(3, (i) => [`heap: middle of a free list, step ${i}`, shape]));
 }
 

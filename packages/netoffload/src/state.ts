@@ -72,8 +72,9 @@ export class StateStore {
     try {
       text = readFileSync(file, "utf8");
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY;
-      throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return EMPTY;
+      throw usageError(`${file}: cannot be read: ${code}`);
     }
     const state = parseState(text);
     if (state === null)

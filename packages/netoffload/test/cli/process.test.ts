@@ -4,6 +4,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.ts";
+import { main } from "../../src/cli/main.ts";
+import { TextOut } from "../../src/cli/output.ts";
 import { BUNDLED, open, scratch, start } from "./process.ts";
 import { run } from "./run.ts";
 
@@ -87,6 +89,32 @@ describe("endings", () => {
     }
     child.stdin!.end();
     expect((await ended).code).toBe(0);
+  });
+});
+
+describe("what should not happen", () => {
+  it("an error of our own: one line that says so, 70, no bare stack trace", async () => {
+    const told: string[] = [];
+    const code = await main(
+      ["--version"],
+      new TextOut(() => {
+        throw new Error("the sink is broken");
+      }),
+      new TextOut((bytes) => void told.push(new TextDecoder().decode(bytes))),
+    );
+    expect(code).toBe(70);
+    expect(told.join("")).toMatch(/^netoffload: internal error, please report .*the sink is broken.*\n$/);
+  });
+
+  it.each([
+    [["dev", "list", "--state", BUNDLED], "cannot be read: ENOTDIR"],
+    [["dev", "add", "x", "--state", BUNDLED], "cannot be made: "],
+    [["verify", "--device", "sim/x", "--state", "/nowhere"], "neither a profile"],
+    [["program", "run", "tx_csum", "--input", "/nowhere"], "no such file"],
+  ])("%j is the user's to mend: 2", async (words, says) => {
+    const ran = await run(...words);
+    expect([ran.code, ran.out]).toEqual([2, ""]);
+    expect(ran.err).toContain(says);
   });
 });
 

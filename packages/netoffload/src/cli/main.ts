@@ -1,9 +1,18 @@
 /** The executable: choose a command, run it, turn every ending into its exit code. */
 import { type Command, type Context, helpText, type Options, parseWords } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
 import { CliError, EXIT, usageError } from "./exit.ts";
 import { ClosedPipe, OutputFile, TextOut } from "./output.ts";
 import { VERSION } from "./version.ts";
+
+/** Commands loaded by themselves: they need a part of the library only, and loading all of it takes its time. */
+const ALONE: Readonly<Record<string, () => Promise<readonly Command[]>>> = {
+  csum: async () => (await import("./csum.ts")).csumCommands,
+};
+
+/** The commands among which the first word chooses. */
+async function commandsFor(first: string): Promise<readonly Command[]> {
+  return Object.hasOwn(ALONE, first) ? ALONE[first]!() : (await import("./commands.ts")).COMMANDS;
+}
 
 /**
  * Run the command line.
@@ -47,18 +56,19 @@ async function dispatch(
     out.line(VERSION);
     return EXIT.ok;
   }
+  const commands = await commandsFor(first ?? "");
   if (first === undefined || first === "--help" || first === "-h" || first === "help") {
-    out.write(overview());
+    out.write(overview(commands));
     return first === undefined ? EXIT.usage : EXIT.ok;
   }
   if (argv[1] === "--help" || argv[1] === "-h") {
-    const group = COMMANDS.filter((c) => c.name.startsWith(`${first} `));
+    const group = commands.filter((c) => c.name.startsWith(`${first} `));
     if (group.length > 0) {
       out.write(group.map(helpText).join("\n"));
       return EXIT.ok;
     }
   }
-  const command = find(argv);
+  const command = find(commands, argv);
   const rest = argv.slice(command.name.split(" ").length);
   const { words, options } =
     command.raw === true ? { words: [...rest], options: {} as Options } : parseWords(command, rest);
@@ -104,25 +114,25 @@ async function intoFile(
 }
 
 /** The longest command name that the words begin with. */
-function find(argv: readonly string[]): Command {
+function find(commands: readonly Command[], argv: readonly string[]): Command {
   for (let n = Math.min(3, argv.length); n > 0; n--) {
     const name = argv.slice(0, n).join(" ");
-    const found = COMMANDS.find((c) => c.name === name);
+    const found = commands.find((c) => c.name === name);
     if (found !== undefined) return found;
   }
-  const group = COMMANDS.filter((c) => c.name.startsWith(`${argv[0]} `));
+  const group = commands.filter((c) => c.name.startsWith(`${argv[0]} `));
   if (group.length > 0)
     throw usageError(
       `netoffload ${argv[0]}: ${argv[1] === undefined ? "what?" : `'${argv[1]}' is not known;`} one of: ${group.map((c) => c.name.slice(argv[0]!.length + 1)).join(", ")}`,
     );
   throw usageError(
-    `'${argv[0]}' is no command; one of: ${[...new Set(COMMANDS.map((c) => c.name.split(" ")[0]))].join(", ")}`,
+    `'${argv[0]}' is no command; one of: ${[...new Set(commands.map((c) => c.name.split(" ")[0]))].join(", ")}`,
   );
 }
 
-function overview(): string {
-  const width = Math.max(...COMMANDS.map((c) => c.name.length)) + 2;
-  const rows = COMMANDS.map((c) => `  ${c.name.padEnd(width)}${c.summary}`);
+function overview(commands: readonly Command[]): string {
+  const width = Math.max(...commands.map((c) => c.name.length)) + 2;
+  const rows = commands.map((c) => `  ${c.name.padEnd(width)}${c.summary}`);
   return `netoffload ${VERSION}: network offloads that run the same program as the kernel\n\nusage: netoffload COMMAND [WORDS] [OPTIONS]\n\n${rows.join("\n")}\n\nnetoffload COMMAND --help tells more.\n`;
 }
 

@@ -35,6 +35,7 @@ export { type Libc, libc, type Mapping } from "./libc.ts";
 export { enterNewNetworkNamespace } from "./namespace.ts";
 export { type Link, type LinkChange, Route } from "./netlink/route.ts";
 export { KernelChecksum, type KernelChecksumBatch, type KernelChecksumResult } from "./oracle/checksum.ts";
+export { type LiveFacility, type LiveStatus, liveStatus } from "./status.ts";
 export { StructBytes } from "./struct-bytes.ts";
 export {
   Tap,

@@ -1,5 +1,6 @@
 /** Every fixture by its kind: built in the fixture's process, which is in its namespace by then. */
 import { checksumFixture } from "./checksum-fixture.ts";
+import { statusFixture } from "./status-fixture.ts";
 
 /** Answers one request. The bytes may be a view that the next request makes stale. */
 export type Handler = (
@@ -13,4 +14,5 @@ export type HandlerBuilder = (spec: Readonly<Record<string, unknown>>) => Handle
 /** By {@link FixtureSpec} kind. */
 export const HANDLERS: Readonly<Record<string, HandlerBuilder>> = {
   checksum: checksumFixture,
+  status: statusFixture,
 };

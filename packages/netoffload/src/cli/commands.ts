@@ -3,6 +3,7 @@ import type { Command } from "./command.ts";
 import { csumCommands } from "./csum.ts";
 import { devCommands } from "./dev.ts";
 import { devlinkCommand } from "./devlink.ts";
+import { liveCommands } from "./live.ts";
 import { programCommands } from "./program.ts";
 import { programRunCommand } from "./program-run.ts";
 import { reportCommands } from "./report.ts";
@@ -17,4 +18,5 @@ export const COMMANDS: readonly Command[] = [
   programRunCommand,
   ...devCommands,
   devlinkCommand,
+  ...liveCommands,
 ];

@@ -1,0 +1,143 @@
+/** The differential run: cases of the matrix to the kernel and to the programs, every difference minimised. */
+import type { KernelChecksum, KernelChecksumResult } from "@netoffload/linux";
+import { type CsumCase, drawCase } from "./csum-case.ts";
+import { type CsumCell, csumCells } from "./csum-cell.ts";
+import { type CsumAnswer, type CsumSubject, MAX_BATCH_BYTES, MAX_CASES, same } from "./csum-subject.ts";
+import { Random } from "./random.ts";
+
+const ETH_HLEN = 14;
+/** A probe's sum begins here: the first place that a tap takes. */
+const PROBE_START = 20;
+
+/** A case on which programs and kernel differ. */
+export interface CsumDifference {
+  readonly program: "tx_csum" | "rx_csum";
+  readonly what: string;
+  readonly case: CsumCase;
+  readonly ours: Readonly<Record<string, unknown>>;
+  readonly kernel: Readonly<Record<string, unknown>>;
+}
+
+/** What a run has done so far. */
+export interface CsumTotals {
+  /** Cases; each is one packet for tx_csum and one for rx_csum. */
+  cases: number;
+  /** Packets that the kernel was sent, that returned, that it refused by an errno, that vanished. */
+  sent: number;
+  returned: number;
+  refused: number;
+  lost: number;
+  differences: number;
+}
+
+/** Kernel and programs, asked the same. */
+export class CsumCompare {
+  readonly totals: CsumTotals = { cases: 0, sent: 0, returned: 0, refused: 0, lost: 0, differences: 0 };
+  readonly cells: readonly CsumCell[] = csumCells();
+  /** Cases per cell, in the order of {@link cells}. */
+  readonly covered: Uint32Array = new Uint32Array(this.cells.length);
+  readonly #kernel: KernelChecksum;
+  readonly #subject: CsumSubject;
+  readonly #random: Random;
+  #order: number[] = [];
+
+  constructor(kernel: KernelChecksum, subject: CsumSubject, seed: number) {
+    this.#kernel = kernel;
+    this.#subject = subject;
+    this.#random = new Random(seed);
+  }
+
+  /** The next batch: every cell comes once, in random order, before any comes again. */
+  draw(most: number = MAX_CASES): CsumCase[] {
+    const cases: CsumCase[] = [];
+    for (let bytes = 0; cases.length < most && bytes < MAX_BATCH_BYTES - 61_000; ) {
+      if (this.#order.length === 0) {
+        this.#order = [...this.cells.keys()];
+        this.#random.shuffle(this.#order);
+      }
+      const cell = this.#order.pop()!;
+      const drawn = drawCase(this.cells[cell]!, cell, this.#random);
+      cases.push(drawn);
+      bytes += drawn.frame.length;
+    }
+    return cases;
+  }
+
+  /** Compare a batch. @returns the differences, as found */
+  async step(cases: readonly CsumCase[]): Promise<CsumDifference[]> {
+    const found = (await this.judge(cases)).filter((d) => d !== null);
+    this.totals.cases += cases.length;
+    for (const { cell } of cases) if (cell >= 0) this.covered[cell]!++;
+    this.totals.differences += found.length;
+    return found;
+  }
+
+  /** Ask both sides; counts packets but not cases. @returns per case a difference or null */
+  async judge(cases: readonly CsumCase[]): Promise<(CsumDifference | null)[]> {
+    for (const c of cases) {
+      this.#kernel.add(c.frame, c.csumStart, c.csumOffset);
+      addProbe(this.#kernel, c.frame.subarray(ETH_HLEN));
+    }
+    const answering = this.#kernel.run();
+    const ours = this.#subject.run(cases);
+    const { results, returned, refused, lost } = await answering;
+    this.totals.sent += results.length;
+    this.totals.returned += returned;
+    this.totals.refused += refused;
+    this.totals.lost += lost;
+    return cases.map(
+      (c, i) => txDifference(c, ours[i]!, results[2 * i]!) ?? rxDifference(c, ours[i]!, results[2 * i + 1]!),
+    );
+  }
+}
+
+/** Ask the kernel for the sum of bytes: they follow the first place a sum may begin, and two zero bytes follow them. */
+function addProbe(kernel: KernelChecksum, bytes: Uint8Array): void {
+  const probe = new Uint8Array(PROBE_START + bytes.length + 2);
+  probe.set(bytes, PROBE_START);
+  kernel.add(probe, PROBE_START, bytes.length);
+}
+
+function txDifference(c: CsumCase, ours: CsumAnswer, kernel: KernelChecksumResult): CsumDifference | null {
+  const make = (what: string): CsumDifference => ({
+    program: "tx_csum",
+    what,
+    case: c,
+    ours: { ret: ours.tx, ...(ours.frame === null ? {} : { frame: hex(ours.frame) }) },
+    kernel: kernel.outcome === "returned" ? { ret: 0, frame: hex(kernel.frame) } : { ...kernel },
+  });
+  if (ours.fault?.startsWith("tx_csum") === true) return make(ours.fault);
+  if (kernel.outcome === "lost") return null;
+  if (kernel.outcome === "refused")
+    return kernel.errno === "EINVAL" && ours.tx === -22 ? null : make(`the kernel refuses: ${kernel.errno}`);
+  if (ours.tx !== 0 || ours.frame === null) return make("the kernel sends it");
+  return same(ours.frame, kernel.frame) ? null : make(whereTheyDiffer(ours.frame, kernel.frame));
+}
+
+function rxDifference(c: CsumCase, ours: CsumAnswer, kernel: KernelChecksumResult): CsumDifference | null {
+  if (kernel.outcome !== "returned") return null;
+  const part = c.frame.subarray(ETH_HLEN);
+  const at = PROBE_START + part.length;
+  const field = kernel.frame[at]! | (kernel.frame[at + 1]! << 8);
+  // a sum of 0 and one of 0xffff give the same field; only zero bytes sum to 0
+  const sum = field === 0xffff ? (part.every((b) => b === 0) ? 0 : 0xffff) : ~field & 0xffff;
+  const fault = ours.fault?.startsWith("rx_csum") === true ? ours.fault : null;
+  if (fault === null && ours.rx === 0 && ours.sum === sum) return null;
+  return {
+    program: "rx_csum",
+    what: fault ?? `sum 0x${ours.sum.toString(16)}, the kernel's is 0x${sum.toString(16)}`,
+    case: c,
+    ours: { ret: ours.rx, csum_sum16: ours.sum },
+    kernel: { csum_sum16: sum },
+  };
+}
+
+function whereTheyDiffer(ours: Uint8Array, kernel: Uint8Array): string {
+  if (ours.length !== kernel.length) return `${ours.length} bytes, the kernel sends ${kernel.length}`;
+  const at = ours.findIndex((b, i) => b !== kernel[i]);
+  return `byte ${at} is 0x${ours[at]!.toString(16)}, the kernel's is 0x${kernel[at]!.toString(16)}`;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}

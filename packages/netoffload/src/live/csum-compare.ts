@@ -125,7 +125,8 @@ function rxDifference(c: CsumCase, ours: CsumAnswer, kernel: KernelChecksumResul
   if (fault === null && ours.rx === 0 && ours.sum === sum) return null;
   return {
     program: "rx_csum",
-    what: fault ?? `sum 0x${ours.sum.toString(16)}, the kernel's is 0x${sum.toString(16)}`,
+    what:
+      fault ?? `returned ${ours.rx}, sum 0x${ours.sum.toString(16)}, the kernel's is 0x${sum.toString(16)}`,
     case: c,
     ours: { ret: ours.rx, csum_sum16: ours.sum },
     kernel: { csum_sum16: sum },

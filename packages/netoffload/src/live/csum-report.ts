@@ -1,6 +1,5 @@
 /** What a differential run prints, and the lines that replay a difference. */
 import { usageError } from "../cli/exit.ts";
-import { jsonLines } from "../cli/input.ts";
 import type { CsumCase } from "./csum-case.ts";
 import { DIMENSIONS, type Dimension } from "./csum-cell.ts";
 import type { CsumCompare, CsumDifference } from "./csum-compare.ts";
@@ -30,9 +29,16 @@ export function diffLine(difference: CsumDifference): Record<string, unknown> {
 /** Cases of such lines; throws what is wrong with which line. */
 export function readReplay(text: string, file: string): CsumCase[] {
   const cases: CsumCase[] = [];
-  for (const line of jsonLines(text)) {
-    if (!line.ok) throw usageError(`${file}: ${line.message}`);
-    cases.push(readCase((line.value.input ?? {}) as Readonly<Record<string, unknown>>, file));
+  for (const [n, line] of text.split("\n").entries()) {
+    if (line.trim() === "") continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      throw usageError(`${file}: line ${n + 1}: ${(error as Error).message}`);
+    }
+    const { input } = (value ?? {}) as { input?: unknown };
+    cases.push(readCase((input ?? {}) as Readonly<Record<string, unknown>>, `${file}: line ${n + 1}`));
   }
   return cases;
 }

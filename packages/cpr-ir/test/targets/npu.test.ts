@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   canonicalModule,
@@ -6,11 +5,13 @@ import {
   decodeModule,
   encodeModule,
   globalCell,
+  I32,
   orThrow,
+  type ValType,
 } from "../../src/index.ts";
 import { runEbpf } from "../ref/ebpf-interp.ts";
 import { controlOperations, MEMORY_BYTES } from "./cases.ts";
-import { bytesOf, randomProgram } from "./generate.ts";
+import { bytesOf, moduleOf, randomProgram } from "./generate.ts";
 import { agree, executorSuite, type Loaded, trapName } from "./suite.ts";
 
 /** NPU code in the oracle interpreter, changed before it runs where a test wants that. */
@@ -81,7 +82,22 @@ describe("what the compiler says of its work", () => {
   });
 
   test("calls deeper than the device's frames are refused with the numbers", () => {
-    const ir = readFileSync(new URL("../../../csum/ir/tx_csum.wasm", import.meta.url));
-    expect(orThrow(compileNpu(ir, { functionNumber: 1 })).resources.stack).toBeLessThanOrEqual(8 * 512);
+    // f0 calls nobody, each further one the one before
+    const chain = (n: number): ReturnType<typeof compileNpu> => {
+      const call = (to: number) => ({ op: 0x10, offset: 0, a: to, b: 0 });
+      const get = { op: 0x20, offset: 0, a: 0, b: 0 };
+      const functions = Array.from({ length: n }, (_, i) => ({
+        params: [I32] as ValType[],
+        results: [I32] as ValType[],
+        locals: [],
+        body: i === 0 ? [get] : [get, call(i - 1)],
+      }));
+      return compileNpu(bytesOf(moduleOf(functions)), { functionNumber: 1 });
+    };
+    expect(orThrow(chain(8)).resources.stack).toBe(8 * 512);
+    expect(chain(9)).toMatchObject({
+      ok: false,
+      diagnostics: [{ code: "limit", message: "calls are 9 deep, the device has 8 frames" }],
+    });
   });
 });

@@ -70,6 +70,8 @@ function summary(log: string): string {
 }
 
 const LOG_STATS = 4;
+/** Room for the statistics: a line for each function. */
+const STATS_BYTES = 1 << 17;
 const LOG_ALL = 1;
 /** Enough for the end of any refusal; the kernel keeps the end when it is short. */
 const LOG_BYTES = 1 << 20;
@@ -89,7 +91,7 @@ export class BpfProgram {
     this.name = options.name;
     const types = options.functions === undefined ? null : loadFunctionTypes(options.functions);
     try {
-      const log = new Uint8Array(4096);
+      const log = new Uint8Array(STATS_BYTES);
       const attr = attributes(options, types);
       const fd = libc().bpf(BPF_CMD.PROG_LOAD, logged(attr, LOG_STATS, log));
       if (fd < 0) throw refusal(options, attr, fd);

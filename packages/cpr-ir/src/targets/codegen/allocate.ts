@@ -27,7 +27,8 @@ export function allocate(
   let current = dropDead(tidy(code), registers);
   let count = registers;
   let slots = 0;
-  const state: SpillState = { noSpill: new Set(), caches: new Map() };
+  const state: SpillState = { noSpill: new Set(), caches: new Map(), pointers: new Set() };
+  for (const i of current) if (i.kind === "cast" && i.d >= MACHINE_REGISTERS) state.pointers.add(i.d);
   for (let round = 0; round < 32; round++) {
     const graph = new Graph(current, count, state.noSpill);
     const spilled = graph.colour();
@@ -107,6 +108,8 @@ interface SpillState {
   readonly noSpill: Set<number>;
   /** Cache to the slot that always holds its value. */
   readonly caches: Map<number, number>;
+  /** Addresses of an arena: a frame may lie there, and what is loaded from it is a number until it is cast again. */
+  readonly pointers: Set<number>;
 }
 
 /**
@@ -124,7 +127,10 @@ function spill(
   const again = new Set(spilled.filter((r) => state.caches.has(r)));
   const cached = spilled.filter((r) => !again.has(r));
   const cacheOf = new Map(cached.map((r, n) => [r, registers + n]));
-  for (const [r, t] of cacheOf) state.caches.set(t, slotOf.get(r)!);
+  for (const [r, t] of cacheOf) {
+    state.caches.set(t, slotOf.get(r)!);
+    if (state.pointers.has(r)) state.pointers.add(t);
+  }
   const blocks = analyse(code, registers);
   const held = cached.length === 0 ? null : available(code, blocks, cached);
   const out: Lir[] = [];
@@ -136,6 +142,7 @@ function spill(
       const i = code[at]!;
       // a cache without a register: its slot is written where the value is made
       if ((i.kind === "spillLoad" && again.has(i.d)) || (i.kind === "spillStore" && again.has(i.s))) continue;
+      if (i.kind === "cast" && i.d === i.s && again.has(i.d)) continue;
       const fresh = new Map<number, number>();
       const replace = (r: number): number => {
         if (!slotOf.has(r)) return r;
@@ -150,7 +157,9 @@ function spill(
       usesOf(i, uses);
       for (const u of uses) {
         if (!slotOf.has(u) || now.has(u) || fresh.has(u)) continue;
-        out.push(lir("spillLoad", { d: replace(u), imm: slotOf.get(u)!, depth: i.depth, origin: i.origin }));
+        const d = replace(u);
+        out.push(lir("spillLoad", { d, imm: slotOf.get(u)!, depth: i.depth, origin: i.origin }));
+        if (state.pointers.has(u)) out.push(lir("cast", { d, s: d, depth: i.depth, origin: i.origin }));
         if (cacheOf.has(u)) now.add(u);
       }
       const written = defOf(i);

@@ -273,17 +273,17 @@ class Builder {
       this.#emit(lir("neg", { d, w }));
       return;
     }
-    let right = b;
+    const narrow = (e: Expr): Expr => (w === 32 && e.t !== "const" ? this.#low32(e) : e);
+    let right = narrow(b);
     let code = codes[op];
-    if (b.t === "const" && (op === "shl" || op === "shr_s" || op === "shr_u"))
-      right = constant(w, b.v & BigInt(w - 1));
+    if (right.t === "const" && (op === "shl" || op === "shr_s" || op === "shr_u"))
+      right = constant(w, right.v & BigInt(w - 1));
     // x - c as x + -c keeps the immediate small for c = INT_MIN too
     if (op === "sub" && b.t === "const" && b.v !== -0x80000000n) {
       right = constant(w, -b.v);
       code = ALU_OP.ADD;
     }
-    const narrow = (e: Expr): Expr => (w === 32 && e.t !== "const" ? this.#low32(e) : e);
-    const source = this.#operand(narrow(right));
+    const source = this.#operand(right);
     this.#into(narrow(a), d);
     this.#emit(lir("alu", { op: code, w, d, ...source }));
   }

@@ -55,8 +55,26 @@ export interface BasicBlock {
 
 /** Drop what cannot be reached and jumps to the next instruction. */
 export function tidy(code: readonly Lir[]): Lir[] {
-  // threading may leave code behind that nothing reaches: once more without it
-  return repeated(repeated(code, true), false);
+  // threading may leave code behind that nothing reaches, loops among it: once more without it
+  return repeated(reached(repeated(code, true)), false);
+}
+
+/** What control can come to from the first instruction. */
+function reached(code: readonly Lir[]): Lir[] {
+  const place = new Map<number, number>();
+  for (const [at, i] of code.entries()) if (i.kind === "label") place.set(i.label, at);
+  const seen = new Uint8Array(code.length);
+  const todo = [0];
+  for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
+    while (at < code.length && seen[at] === 0) {
+      seen[at] = 1;
+      const i: Lir = code[at]!;
+      if (i.kind === "jump") todo.push(place.get(i.label)!);
+      if (i.kind === "exit" || (i.kind === "jump" && i.op === 0)) break;
+      at++;
+    }
+  }
+  return code.filter((_, at) => seen[at] === 1);
 }
 
 function repeated(code: readonly Lir[], threading: boolean): Lir[] {

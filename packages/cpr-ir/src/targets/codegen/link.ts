@@ -7,7 +7,7 @@ import { fail, ok, type Result } from "../../diagnostics.ts";
 import { decodeModule } from "../../wasm/decode.ts";
 import { ACCEL1, type Accel1Name, checkProfile, INITIAL_PAGES } from "../../wasm/profile.ts";
 import { type DataSegment, I64, type WasmModule } from "../../wasm/types.ts";
-import { MAX_FRAMES, STACK_BYTES } from "../ebpf/opcode.ts";
+import { ALU_OP, MAX_FRAMES, STACK_BYTES } from "../ebpf/opcode.ts";
 import { allocate } from "./allocate.ts";
 import { buildFunction, CannotCompile, type LirFunction, type TargetTraits } from "./build.ts";
 import { emitFunctions, type MachineFunction, type RelocatedSlot } from "./emit.ts";
@@ -107,6 +107,8 @@ export function compileFor(
 
 /** Register that holds the address of a frame outside the stack. */
 const FRAME_REGISTER = 9;
+/** Most bytes of such a frame: what an instruction's offset reaches. */
+const MAX_FRAME = 0x7ff8;
 
 /** A function waiting for its place in the program. */
 interface Unit {
@@ -128,6 +130,8 @@ class Linker {
   readonly #units: Unit[] = [];
   readonly #numbers: Map<string, number> = new Map();
   readonly #todo: Unit[] = [];
+  /** Bytes of frames outside the stack. */
+  #moved = 0;
 
   constructor(module: WasmModule, target: LinkTarget, options: LinkOptions) {
     this.#module = module;
@@ -150,6 +154,7 @@ class Linker {
     if (deepest > MAX_FRAMES)
       return fail("limit", `calls are ${deepest} deep, the device has ${MAX_FRAMES} frames`);
     const stack = this.#target.oneStack === null ? deepest * STACK_BYTES : this.#fitStack();
+    this.#dropUncalled();
     const { text, placed, origins, relocations } = emitFunctions(this.#units.map((u) => u.code!));
     const data = initialData(this.#module, this.#options.functionNumber);
     if (this.#numbers.has("accel1.crc32c")) data.push(accelTables());
@@ -168,6 +173,17 @@ class Linker {
     });
   }
 
+  /** Leave out functions that only code called which was dropped, and number the others anew. */
+  #dropUncalled(): void {
+    const reached = new Set([0]);
+    // a set visits what is added meanwhile
+    for (const n of reached) for (const i of callsOf(this.#units[n]!)) reached.add(i.imm);
+    const kept = [...reached].sort((a, b) => a - b);
+    const numbers = new Map(kept.map((old, n) => [old, n]));
+    for (const n of kept) for (const i of callsOf(this.#units[n]!)) i.imm = numbers.get(i.imm)!;
+    this.#units.splice(0, this.#units.length, ...kept.map((n) => this.#units[n]!));
+  }
+
   /** The most expensive chain of calls from a function on. */
   #deepest(n: number, known: Map<number, number>, cost: (unit: Unit) => number): number {
     const found = known.get(n);
@@ -181,16 +197,12 @@ class Linker {
 
   /** Move the largest frames off the stack until every chain fits. @returns bytes of the deepest chain */
   #fitStack(): number {
-    const elsewhere = this.#target.oneStack!;
-    let used = 0;
     for (;;) {
       const depth = this.#deepest(0, new Map(), frameBytes);
       if (depth <= STACK_BYTES) return depth;
       const unit = this.#units.reduce((a, b) => (onStack(b) > onStack(a) ? b : a));
       if (onStack(unit) === 0) throw new CannotCompile(`calls need ${depth} bytes of stack`, 0);
-      const room = elsewhere.bytes - used;
-      this.#allocate(unit, { address: elsewhere.address + used, bytes: room });
-      used += unit.spills * 8;
+      this.#moveFrame(unit);
     }
   }
 
@@ -224,22 +236,31 @@ class Linker {
     });
   }
 
-  /** @param frame - where spills go instead of the stack */
-  #allocate(unit: Unit, frame?: { address: number; bytes: number }): void {
+  #allocate(unit: Unit): void {
     const built = unit.build();
-    const code = frame === undefined ? built.code : framed(built.code, frame.address);
-    const done = allocate(code, built.registers, frame?.bytes ?? STACK_BYTES - (built.reserved ?? 0));
-    if (done === null) {
-      const { oneStack } = this.#target;
-      if (frame === undefined && oneStack !== null) {
-        this.#allocate(unit, oneStack);
-        return;
-      }
-      throw new CannotCompile(`function ${unit.name} needs more than the ${STACK_BYTES} bytes of a frame`, 0);
-    }
-    unit.code = { name: unit.name, code: done.code, frame: frame === undefined ? 10 : FRAME_REGISTER };
-    unit.spills = done.spills;
+    const done = allocate(built.code, built.registers, STACK_BYTES - (built.reserved ?? 0));
     unit.reserved = built.reserved ?? 0;
+    const { oneStack } = this.#target;
+    // what lies on the stack, the verifier follows through a loop
+    if (oneStack !== null && (done === null || (done.spills > 0 && unit.reserved > 0))) {
+      this.#moveFrame(unit);
+      return;
+    }
+    if (done === null) throw tooLarge(unit, STACK_BYTES);
+    unit.code = { name: unit.name, code: done.code, frame: 10 };
+    unit.spills = done.spills;
+  }
+
+  /** Allocate it anew, with a frame of its own behind the memory: no function calls itself. */
+  #moveFrame(unit: Unit): void {
+    const { address, bytes } = this.#target.oneStack!;
+    const built = unit.build();
+    const room = Math.min(bytes - this.#moved, MAX_FRAME);
+    const done = allocate(framed(built.code, address + this.#moved), built.registers, room);
+    if (done === null) throw tooLarge(unit, room);
+    unit.code = { name: unit.name, code: done.code, frame: FRAME_REGISTER };
+    unit.spills = done.spills;
+    this.#moved += done.spills * 8;
   }
 
   #traits(module: WasmModule, unit: Unit, library: string): TargetTraits {
@@ -286,6 +307,11 @@ class Linker {
   }
 }
 
+/** Calls of other functions in finished code. */
+function callsOf(unit: Unit): Lir[] {
+  return unit.code!.code.filter((i) => i.kind === "call" && i.op === 1);
+}
+
 /** Bytes a function takes of one stack, as the kernel rounds them. */
 function frameBytes(unit: Unit): number {
   return (Math.max(onStack(unit), 1) + unit.reserved + 15) & ~15;
@@ -293,13 +319,20 @@ function frameBytes(unit: Unit): number {
 
 const onStack = (unit: Unit): number => (unit.code!.frame === 10 ? unit.spills * 8 : 0);
 
+function tooLarge(unit: Unit, bytes: number): CannotCompile {
+  return new CannotCompile(`function ${unit.name} needs more than the ${bytes} bytes of a frame`, 0);
+}
+
 /** Keep the address of a frame outside the stack in a register of its own. */
 function framed(code: readonly Lir[], address: number): Lir[] {
   for (const i of code) if (i.kind === "exit") i.s = FRAME_REGISTER;
+  // the verifier's first state must stand before anything else, see guard.ts
+  const first = code[0]?.kind === "jump" ? 1 : 0;
   return [
-    lir("alu", { op: 0xb0, w: 32, d: FRAME_REGISTER, imm: address, reloc: "limit" }),
+    ...code.slice(0, first),
+    lir("alu", { op: ALU_OP.MOV, w: 32, d: FRAME_REGISTER, imm: address, reloc: "limit" }),
     lir("cast", { d: FRAME_REGISTER, s: FRAME_REGISTER }),
-    ...code,
+    ...code.slice(first),
   ];
 }
 

@@ -8,7 +8,7 @@ import { type Built, type CompiledProgram, compileFor, type LinkTarget } from ".
 import { type Lir, lir, MACHINE_REGISTERS } from "../codegen/lir.ts";
 import { improve } from "../codegen/thread.ts";
 import { CONTROL } from "./control.ts";
-import { guard } from "./guard.ts";
+import { guard, unusedArguments } from "./guard.ts";
 import { ALU_OP, JMP_OP } from "./opcode.ts";
 
 /** How to compile. */
@@ -68,6 +68,7 @@ function batch(params: number): Built {
     lir("alu", { op: ALU_OP.MOV, w: 32, d, imm: off, reloc: "limit" });
   const cast = (r: number): Lir => lir("cast", { d: r, s: r });
   const add = (d: number, s: number): Lir => lir("alu", { op: ALU_OP.ADD, w: 64, d, s });
+  const call = lir("call", { op: 1, imm: 1, n: params, result: true, w: 32 });
   const code = [
     lir("const64", { d: 1, reloc: "arena" }),
     ...[control(CTL, CONTROL.COUNT), cast(CTL)],
@@ -80,7 +81,8 @@ function batch(params: number): Built {
     lir("alu", { op: ALU_OP.MUL, w: 64, d: AT, imm: 4 * params }),
     ...[control(R, CONTROL.ARGS), add(AT, R), cast(AT)],
     ...Array.from({ length: params }, (_, k) => lir("load", { d: k + 1, s: AT, size: 4, off: 4 * k })),
-    lir("call", { op: 1, imm: 1, n: params, result: true, w: 32 }),
+    ...unusedArguments(call),
+    call,
     lir("copy", { d: R, s: 0 }),
     lir("copy", { d: AT, s: I }),
     lir("alu", { op: ALU_OP.LSH, w: 64, d: AT, imm: 3 }),

@@ -60,6 +60,9 @@ class Guard {
 
   run(): GuardedCode {
     const loops = loopsOf(this.#in, this.#registers);
+    // the verifier keeps a state where a may_goto stands. It needs one of the function's first instruction: what it
+    // cannot trace back to a state's beginning makes it take every value for important, and walk every path
+    if (loops.size > 0) this.#emit(lir("jump", { op: JMP_OP.JCOND, label: this.#trap(TRAP_BUDGET) }));
     for (let at = 0; at < this.#in.length; at++) {
       const i = this.#in[at]!;
       this.#depth = i.depth;
@@ -168,10 +171,11 @@ class Guard {
    */
   #hide(carried: readonly number[]): void {
     if (carried.length === 0) return;
+    const address = this.#temp();
     const zero = this.#temp();
-    this.#emit(lir("alu", { op: ALU_OP.MOV, w: 32, d: zero, imm: 0 }));
-    this.#emit(lir("cast", { d: zero, s: zero }));
-    this.#emit(lir("alu", { op: ALU_OP.MOV, w: 32, d: zero, s: zero }));
+    this.#emit(lir("alu", { op: ALU_OP.MOV, w: 32, d: address, imm: 0 }));
+    this.#emit(lir("cast", { d: address, s: address }));
+    this.#emit(lir("alu", { op: ALU_OP.MOV, w: 32, d: zero, s: address }));
     // 64 unknown bits, taken away: of any value that leaves nothing known, so the first round is the widest
     this.#emit(lir("alu", { op: ALU_OP.MUL, w: 64, d: zero, s: zero }));
     for (const r of carried) this.#emit(lir("alu", { op: ALU_OP.SUB, w: 64, d: r, s: zero }));
@@ -204,7 +208,7 @@ class Guard {
   /** One test for all accesses by this base that are sure to follow. */
   #test(base: number, at: number): void {
     const extent = this.#extent(base, at);
-    if ((this.#tested.get(base) ?? 0) >= extent) return;
+    if ((this.#tested.get(base) ?? Number.NEGATIVE_INFINITY) >= extent) return;
     this.#tested.set(base, extent);
     this.#tests++;
     // the test is written so that the verifier first walks into the trap, which ends at once: pending jumps
@@ -216,7 +220,7 @@ class Guard {
   }
 
   #extent(base: number, from: number): number {
-    let extent = 0;
+    let extent = Number.NEGATIVE_INFINITY;
     for (let at = from; at < this.#in.length; at++) {
       const i = this.#in[at]!;
       if (i.kind === "jump" || i.kind === "call" || i.kind === "exit") break;
@@ -238,6 +242,7 @@ class Guard {
       this.#emit(lir("jump", { label: this.#trap(code) }));
       return at + 2;
     }
+    for (const move of unusedArguments(i)) this.#emit(move);
     this.#out.push(i);
     if (i.result && i.w === 64) this.#afterWide();
     else {
@@ -309,6 +314,17 @@ class Guard {
     const n = before === null ? null : of(before);
     return n === null || n > (i.w === 32 ? 0xffff_ffff : 2 ** 40) ? null : n;
   }
+}
+
+/**
+ * Give every argument register a value: the verifier takes a call of a function to read all five, and what lies in
+ * one from before would tell the rounds of a loop apart.
+ */
+export function unusedArguments(call: Lir): Lir[] {
+  const out: Lir[] = [];
+  for (let r = call.n + 1; r <= 5; r++) out.push(lir("alu", { op: ALU_OP.MOV, w: 32, d: r, imm: 0 }));
+  call.n = 5;
+  return out;
 }
 
 const moved = (i: Lir, changed: Partial<Lir>): Lir => ({ ...i, ...changed });

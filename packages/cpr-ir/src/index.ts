@@ -33,6 +33,7 @@ export {
 export { type AcceptPrograms, type Image, type ImageProgram, readImage } from "./image/read.ts";
 export type { ImageFunction, ImageRelocation, TextSymbols } from "./image/symbols.ts";
 export { fileNoteAt, type ImageInput, seal, writeImage } from "./image/write.ts";
+export type { Dialect, KeyOrder } from "./import/dialects.ts";
 export { Interpreter, type Trace } from "./interp/run.ts";
 export { check, entries, field, ParserBuilder, parser, when } from "./ir/build.ts";
 export { CODE, type CodeName, codeName, codeOf, isCode, isOkay } from "./ir/codes.ts";
@@ -67,6 +68,8 @@ export { type CprFile, loadParser, parserOf, type ReadOptions, readCpr } from ".
 export { jsonSchema } from "./json/schema.ts";
 export { formatCpr } from "./json/write.ts";
 export { minimize } from "./passes/minimize.ts";
+export { diffParsers, type Outcome, Pair, type ParserDiff } from "./paths/diff.ts";
+export { type GeneratedCases, generateCases, type ParserCase } from "./paths/generate.ts";
 export { SHIPPED_PARSERS, shippedParser } from "./programs.ts";
 export type { RelocatedSlot } from "./targets/codegen/emit.ts";
 export {

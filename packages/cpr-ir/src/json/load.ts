@@ -1,10 +1,11 @@
 /** Text to documents and parsers: the ways in. */
 import type { Diagnostic, Result } from "../diagnostics.ts";
+import { type Dialect, dialectOf, importDialect, type KeyOrder } from "../import/dialects.ts";
 import type { CprDocument, ParserText } from "../ir/document.ts";
 import type { Parser } from "../ir/types.ts";
 import { resolveParser } from "../passes/resolve.ts";
 import { Faults, Origins, readDocument } from "./read.ts";
-import { type Json, locate, parseJson } from "./text.ts";
+import { cloneTree, type Json, locate, parseJson } from "./text.ts";
 
 /** How to read. */
 export interface ReadOptions {
@@ -12,10 +13,14 @@ export interface ReadOptions {
   readonly lenient?: boolean;
   /** Which parser of the document; default the first. */
   readonly parser?: string;
+  /** Of a dialect: how keys of two-byte fields are meant; default `wire`. */
+  readonly keyOrder?: KeyOrder;
 }
 
 /** A document, its parsers resolved, and what was told on the way. */
 export interface CprFile {
+  /** Whose form the text had. */
+  readonly dialect: Dialect;
   readonly document: CprDocument;
   readonly parsers: readonly Parser[];
   /** The one asked for. */
@@ -24,20 +29,61 @@ export interface CprFile {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Read a native document. All faults are collected, with line, column and JSON path. */
+/** A text and its tree as it was. */
+interface Source {
+  readonly text: string;
+  readonly root: Json;
+}
+
+/** Parsers of one document. */
+const MAX_PARSERS = 16;
+
+/**
+ * Read a document, native or in one of the dialects. All faults are collected, with line, column and JSON
+ * path; what an import changed is among the warnings.
+ */
 export function readCpr(text: string, options: ReadOptions = {}): Result<CprFile> {
   const json = parseJson(text, options.lenient === true);
   const faults = new Faults();
   faults.add(json.diagnostics);
-  return json.root === null ? failed(text, null, faults) : readTree(text, json.root, faults, options);
+  if (json.root === null) return failed(text, null, faults);
+  const dialect = dialectOf(
+    json.root,
+    json.diagnostics.some((d) => d.severity === "warning"),
+  );
+  // an import changes the tree; paths are those of the text
+  const root = dialect === "native" ? json.root : cloneTree(json.root);
+  if (dialect !== "native" && root.kind === "object")
+    importDialect(root, {
+      dialect,
+      faults,
+      keyOrder: options.keyOrder ?? "wire",
+      added: [],
+      done: new Set(),
+    });
+  return readTree({ text, root: json.root }, root, dialect, faults, options);
 }
 
-/** Read a document's tree; `text` gives lines and columns. */
-export function readTree(text: string, root: Json, faults: Faults, options: ReadOptions): Result<CprFile> {
+/** Read a document's tree; `source` gives lines, columns and paths. */
+function readTree(
+  source: Source,
+  root: Json,
+  dialect: Dialect,
+  faults: Faults,
+  options: ReadOptions,
+): Result<CprFile> {
   const origins = new Origins();
   const document = readDocument(root, origins, faults, options.lenient === true);
-  if (document === null || faults.failed) return failed(text, root, faults);
+  if (document === null || faults.failed) return failed(source.text, source.root, faults);
   checkParserNames(document.parsers, origins, faults);
+  if (document.parsers.length > MAX_PARSERS) {
+    faults.error(
+      "cpr.parser",
+      `${document.parsers.length} parsers; at most ${MAX_PARSERS} are read`,
+      root.at,
+    );
+    return failed(source.text, source.root, faults);
+  }
   const parsers: Parser[] = [];
   for (const p of document.parsers) {
     const resolved = resolveParser(document, p, origins, faults);
@@ -51,8 +97,17 @@ export function readTree(text: string, root: Json, faults: Faults, options: Read
       wanted === undefined ? "the document has no parser" : `no parser is named '${wanted}'`,
       root.at,
     );
-  if (faults.failed || parser === undefined) return failed(text, root, faults);
-  return { ok: true, value: { document, parsers, parser, diagnostics: locate(text, root, faults.all()) } };
+  if (faults.failed || parser === undefined) return failed(source.text, source.root, faults);
+  return {
+    ok: true,
+    value: {
+      dialect,
+      document,
+      parsers,
+      parser,
+      diagnostics: locate(source.text, source.root, faults.all()),
+    },
+  };
 }
 
 /** A parser from text, the usual way. */

@@ -66,6 +66,11 @@ export class Faults {
     }
   }
 
+  /** Nothing more is listed: suggestions need not be looked for. */
+  get full(): boolean {
+    return this.list.length >= JSON_LIMITS.diagnostics;
+  }
+
   get failed(): boolean {
     return this.#errors > 0;
   }
@@ -77,7 +82,7 @@ export class Faults {
   }
 
   #push(d: Diagnostic): void {
-    if (this.list.length < JSON_LIMITS.diagnostics) this.list.push(d);
+    if (!this.full) this.list.push(d);
     else this.#dropped++;
   }
 }
@@ -227,7 +232,7 @@ class ShapeReader {
   }
 
   #unknown(key: string, at: number, shape: Shape): void {
-    const near = nearest(key, Object.keys(shape));
+    const near = this.#faults.full ? null : nearest(key, Object.keys(shape));
     const suggestion = near === null ? undefined : `'${near}'`;
     const message = `property '${clip(key)}' is not known here`;
     if (this.#lenient) this.#faults.warn("cpr.unknown", message, at, suggestion);

@@ -160,6 +160,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     handler: HANDLER,
   },
   "hdr-length": {
+    ...COMMENT,
     "flag-fields-length": { kind: BOOL, default: false, doc: "Start of the flag fields plus those present." },
     ...AMOUNT,
     clamp: { kind: BOOL, default: false, doc: "Cut at the packet's end instead of STOP_LENGTH." },
@@ -180,6 +181,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     ents: { kind: list("entry"), required: true, also: ["entries"], doc: "Entries." },
   },
   checks: {
+    ...COMMENT,
     ents: { kind: list("check"), also: ["entries"], doc: "Conditions, evaluated in order." },
     list: { kind: TEXT, doc: "A named list." },
   },
@@ -220,6 +222,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     ents: { kind: list("expr"), also: ["entries"], doc: "Parts of and, or." },
   },
   metadata: {
+    ...COMMENT,
     ents: { kind: list("metadata-entry"), also: ["entries"], doc: "Entries, in order." },
     list: { kind: TEXT, doc: "A named list." },
   },
@@ -279,6 +282,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     when: { kind: object("expr"), doc: "Written only where this holds." },
   },
   "counter-action": {
+    ...COMMENT,
     name: { kind: TEXT, required: true, doc: "A counter." },
     type: {
       kind: {

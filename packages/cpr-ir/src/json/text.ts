@@ -161,9 +161,10 @@ class Reader {
       this.#skip();
       if (this.#take("]")) break;
       if (!first) {
+        const comma = this.#at;
         this.#comma();
         if (this.#take("]")) {
-          this.#slip("json.comma", "a comma behind the last element", "remove it");
+          this.#slip("json.comma", "a comma behind the last element", "remove it", comma);
           break;
         }
       }
@@ -180,9 +181,10 @@ class Reader {
       this.#skip();
       if (ended()) break;
       if (!first) {
+        const comma = this.#at;
         this.#comma();
         if (ended()) {
-          this.#slip("json.comma", "a comma behind the last property", "remove it");
+          this.#slip("json.comma", "a comma behind the last property", "remove it", comma);
           break;
         }
       }
@@ -274,26 +276,35 @@ class Reader {
   }
 
   /** Something JSON forbids: the end, or, when lenient, a warning once for each kind. */
-  #slip(code: string, message: string, suggestion: string): void {
-    if (!this.#lenient) this.#stop(code, message, suggestion);
+  #slip(code: string, message: string, suggestion: string, at: number = this.#at): void {
+    if (!this.#lenient) this.#stop(code, message, suggestion, at);
     if (this.#told.has(code)) return;
     this.#told.add(code);
-    this.diagnostics.push({ code, message, offset: this.#at, suggestion, severity: "warning" });
+    this.diagnostics.push({ code, message, offset: at, suggestion, severity: "warning" });
   }
 
   #tell(code: string, message: string, offset: number): void {
     if (this.diagnostics.length < JSON_LIMITS.diagnostics) this.diagnostics.push({ code, message, offset });
   }
 
-  #stop(code: string, message: string, suggestion?: string): void {
+  #stop(code: string, message: string, suggestion?: string, at: number = this.#at): void {
     this.diagnostics.push({
       code,
       message,
-      offset: this.#at,
+      offset: at,
       ...(suggestion === undefined ? {} : { suggestion }),
     });
     throw new Stop();
   }
+}
+
+/** A copy whose objects may be changed without changing the original; plain values are shared. */
+export function cloneTree(json: Json): Json {
+  if (json.kind === "array") return { ...json, items: json.items.map(cloneTree) };
+  if (json.kind !== "object") return json;
+  const props = new Map<string, JsonProp>();
+  for (const [name, p] of json.props) props.set(name, { at: p.at, value: cloneTree(p.value) });
+  return { ...json, props };
 }
 
 /** At most 40 characters of a name from outside. */
@@ -303,25 +314,22 @@ export function clip(text: string): string {
 
 /** Add line, column and JSON path to diagnostics that carry an offset. */
 export function locate(text: string, root: Json | null, found: readonly Diagnostic[]): Diagnostic[] {
-  const starts = [0];
-  for (let at = text.indexOf("\n"); found.length > 0 && at >= 0; at = text.indexOf("\n", at + 1))
-    starts.push(at + 1);
+  // one pass over the text, whatever its number of lines
+  const places = new Map<number, { line: number; column: number }>();
+  const offsets = new Set(found.flatMap((d) => (d.offset === undefined ? [] : [d.offset])));
+  let line = 1;
+  let start = 0;
+  for (const offset of [...offsets].sort((a, b) => a - b)) {
+    for (let end = text.indexOf("\n", start); end >= 0 && end < offset; end = text.indexOf("\n", start)) {
+      line++;
+      start = end + 1;
+    }
+    places.set(offset, { line, column: offset - start + 1 });
+  }
   return found.map((d) => {
     if (d.offset === undefined) return d;
-    let low = 0;
-    let high = starts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (starts[middle]! <= d.offset) low = middle;
-      else high = middle - 1;
-    }
     const path = d.path ?? (root === null ? undefined : pathOf(root, d.offset));
-    return {
-      ...d,
-      line: low + 1,
-      column: d.offset - starts[low]! + 1,
-      ...(path === undefined ? {} : { path }),
-    };
+    return { ...d, ...places.get(d.offset)!, ...(path === undefined ? {} : { path }) };
   });
 }
 

@@ -116,7 +116,9 @@ export function loadMax(load: Load): number {
 export function resolveAmount(scope: Scope, text: AmountText | number, unit: Unit): Amount {
   if (typeof text === "number") return { load: null, multiplier: 1, add: text };
   if (text.constant !== undefined) {
-    const others = Object.keys(text).filter((k) => k !== "constant" && k !== "comment" && k !== "clamp");
+    const others = Object.keys(text).filter(
+      (k) => k !== "constant" && k !== "comment" && k !== "clamp" && k !== "flag-fields-length",
+    );
     if (others.length > 0)
       scope.error("cpr.amount", `constant stands alone, not with ${others.join(", ")}`, text);
     return { load: null, multiplier: 1, add: num(text.constant, 0) };

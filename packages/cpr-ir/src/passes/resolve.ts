@@ -190,7 +190,7 @@ class Graph {
     if (length === undefined) return { kind: "min" };
     if (length === "rest") return { kind: "rest" };
     const scope = this.#scope;
-    const { "flag-fields-length": byFlags, clamp, ...amount } = length as HdrLengthText;
+    const { "flag-fields-length": byFlags, clamp, comment: _, ...amount } = length as HdrLengthText;
     if (byFlags === true) {
       if (!hasFlags) scope.error("cpr.flag", "flag-fields-length without flag-fields-parse-node", length);
       if (Object.keys(amount).length > 0)

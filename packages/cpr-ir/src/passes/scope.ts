@@ -35,7 +35,7 @@ export interface Geometry {
 export const MAX_COUNTERS = 7;
 
 /** Table entries, metadata entries and conditions of a parser. */
-const MAX_ENTRIES = 300_000;
+const MAX_ENTRIES = 100_000;
 
 /** Ends resolving a document that grows too large; its fault is told. */
 export class TooLarge extends Error {}
@@ -64,8 +64,9 @@ export class Pool<T extends { name?: string }> {
     return this.#by.get(name);
   }
 
+  /** Names to suggest from: of a large pool the first ones. */
   names(): string[] {
-    return [...this.#by.keys()];
+    return [...this.#by.keys()].slice(0, 1000);
   }
 }
 
@@ -137,7 +138,7 @@ export class Scope {
   find<T extends { name?: string }>(pool: Pool<T>, name: string, item: object, property: string): T | null {
     const found = pool.get(name);
     if (found !== undefined) return found;
-    const near = nearest(name, pool.names());
+    const near = this.faults.full ? null : nearest(name, pool.names());
     this.error(
       "cpr.missing-name",
       `no ${pool.what} is named '${clip(name)}'`,

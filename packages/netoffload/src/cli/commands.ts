@@ -1,5 +1,6 @@
 /** Every command of the executable, one file each or per group; a new command is a row here. */
 import type { Command } from "./command.ts";
+import { cprCommands } from "./cpr.ts";
 import { csumCommands } from "./csum.ts";
 import { devCommands } from "./dev.ts";
 import { devlinkCommand } from "./devlink.ts";
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   verifyCommand,
   ...reportCommands,
   ...csumCommands,
+  ...cprCommands,
   ...programCommands,
   programRunCommand,
   ...devCommands,

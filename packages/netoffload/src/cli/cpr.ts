@@ -1,0 +1,361 @@
+/** `netoffload cpr ...`: parsers as documents. */
+import {
+  type CprFile,
+  canonicalText,
+  codeName,
+  type Diagnostic,
+  diffParsers,
+  fileDigest,
+  formatCpr,
+  generateCases,
+  hashParser,
+  Interpreter,
+  minimize,
+  type Outcome,
+  type Parser,
+  readCpr,
+} from "@netoffload/cpr-ir";
+import { hexToBytes } from "@netoffload/internal";
+import type { CaptureReader } from "@netoffload/pcap";
+import { faultLine, openInput, readCaptureFile } from "./capture.ts";
+import {
+  type Command,
+  type Context,
+  numberOption,
+  type OptionSpec,
+  type Options,
+  stringOption,
+} from "./command.ts";
+import { EXIT, usageError } from "./exit.ts";
+import { readInput, readJsonLines } from "./input.ts";
+
+/** Options of every command that reads a parser. */
+export const READ_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  lenient: { type: "boolean", help: "unknown properties and slips of JSON are warnings" },
+  parser: { type: "string", value: "NAME", help: "which parser of the file (default: the first)" },
+  "key-order": { type: "string", value: "wire|host", help: "dialects: keys as on the wire (default) or raw" },
+};
+
+/** Read a parser's file; its faults are told and end the command. */
+export function readParserFile(context: Context, path: string, options: Options): CprFile {
+  const order = stringOption(options, "key-order") ?? "wire";
+  if (order !== "wire" && order !== "host") throw usageError(`--key-order ${order}: wire or host`);
+  const parser = stringOption(options, "parser");
+  const file = readCpr(new TextDecoder().decode(readInput(path)), {
+    lenient: options.lenient === true,
+    keyOrder: order,
+    ...(parser === undefined ? {} : { parser }),
+  });
+  if (!file.ok) {
+    for (const d of file.diagnostics.slice(0, -1)) context.err.line(diagnosticLine(path, d));
+    throw usageError(diagnosticLine(path, file.diagnostics[file.diagnostics.length - 1]!));
+  }
+  if (file.value.dialect !== "native" && !context.quiet)
+    context.err.line(`${path}: ${DIALECTS[file.value.dialect]}, imported`);
+  return file.value;
+}
+
+const DIALECTS: Readonly<Record<string, string>> = {
+  kparser: "the JSON of kParser",
+  xdp2: "the JSON of the XDP2 compiler",
+  doc: "the form of the parser IR's documentation",
+};
+
+/** One line for a fault of a document. */
+export function diagnosticLine(path: string, d: Diagnostic): string {
+  const place = d.line === undefined ? path : `${path}:${d.line}:${d.column}`;
+  const where = d.path === undefined ? "" : ` at ${d.path}`;
+  const hint = d.suggestion === undefined ? "" : `; meant: ${d.suggestion}`;
+  return `${place}: ${d.severity ?? "error"}: ${d.message}${where}${hint} [${d.code}]`;
+}
+
+function one(words: readonly string[], what: string): string {
+  if (words.length !== 1) throw usageError(`${what}: one FILE.json (- for standard input)`);
+  return words[0]!;
+}
+
+function check(context: Context, words: readonly string[], options: Options): number {
+  const path = one(words, "cpr check");
+  const text = new TextDecoder().decode(readInput(path));
+  const order = stringOption(options, "key-order") === "host" ? "host" : "wire";
+  const file = readCpr(text, { lenient: options.lenient === true, keyOrder: order });
+  const found = file.ok ? file.value.diagnostics : file.diagnostics;
+  for (const d of found)
+    if (context.json)
+      context.out.json({
+        severity: d.severity ?? "error",
+        code: d.code,
+        message: d.message,
+        path: d.path ?? "$",
+        line: d.line,
+        column: d.column,
+        ...(d.suggestion === undefined ? {} : { suggestion: d.suggestion }),
+      });
+    else context.out.line(diagnosticLine(path, d));
+  const errors = found.filter((d) => d.severity !== "warning").length;
+  if (context.json)
+    context.out.json({
+      summary: true,
+      ok: file.ok,
+      errors,
+      warnings: found.length - errors,
+      ...(file.ok
+        ? {
+            dialect: file.value.dialect,
+            parsers: file.value.parsers.map((p) => ({ name: p.name, nodes: p.nodes.length })),
+          }
+        : {}),
+    });
+  else if (!context.quiet)
+    context.out.line(file.ok ? `${path}: ${describe(file.value)}` : `${path}: ${errors} errors`);
+  return file.ok ? EXIT.ok : EXIT.usage;
+}
+
+function describe(file: CprFile): string {
+  return file.parsers.map((p) => `parser ${p.name}, ${p.nodes.length} nodes`).join("; ");
+}
+
+function format(context: Context, words: readonly string[], options: Options): number {
+  const file = readParserFile(context, one(words, "cpr fmt"), options);
+  context.out.write(
+    options.canonical === true ? `${canonicalText(file.parser)}\n` : formatCpr(file.document),
+  );
+  return EXIT.ok;
+}
+
+function importFile(context: Context, words: readonly string[], options: Options): number {
+  const path = one(words, "cpr import");
+  const file = readParserFile(context, path, options);
+  for (const d of file.diagnostics) context.err.line(diagnosticLine(path, d));
+  context.out.write(formatCpr(file.document));
+  return EXIT.ok;
+}
+
+function hash(context: Context, words: readonly string[], options: Options): number {
+  if (words.length === 0) throw usageError("cpr hash: FILE.json...");
+  for (const path of words) {
+    const file = readParserFile(context, path, options);
+    const parser = options.minimize === true ? minimize(file.parser) : file.parser;
+    if (parser.handlers.length > 0)
+      throw usageError(
+        `${path}: handlers (${parser.handlers.join(", ")}) are C functions; such a parser has no hash`,
+      );
+    const { sha256, sha1 } = hashParser(parser);
+    const fileSha1 = fileDigest(readInput(path));
+    if (context.json) context.out.json({ file: path, file_sha1: fileSha1, sha256, sha1 });
+    else context.out.line(`${sha256}  ${path}\nsha1:${sha1}  ${path}\nfile sha1:${fileSha1}  ${path}`);
+  }
+  return EXIT.ok;
+}
+
+/** One answer of `cpr run`. */
+function answer(id: unknown, parser: Parser, run: Interpreter): Record<string, unknown> {
+  return {
+    id,
+    ret: run.code,
+    code: codeName(run.code),
+    encaps: run.encaps,
+    last_node: parser.nodes[run.lastNode]!.name,
+    metadata: Buffer.from(run.metadata).toString("hex"),
+  };
+}
+
+async function run(context: Context, words: readonly string[], options: Options): Promise<number> {
+  const path = one(words, "cpr run");
+  const frames = stringOption(options, "frames") ?? "-";
+  const target = stringOption(options, "target") ?? "interp";
+  if (target !== "interp") throw usageError(`--target ${target}: interp is available`);
+  const { parser } = readParserFile(context, path, options);
+  const interpreter = new Interpreter(parser);
+  const start = parser.numKeys > 1 ? 14 : 0;
+  const parse = (id: unknown, frame: Uint8Array): void => {
+    interpreter.clear();
+    // the flow dissector starts behind the Ethernet header, at the frame's EtherType
+    if (start > 0) interpreter.keys[1] = frame.length < 14 ? 0 : (frame[12]! << 8) | frame[13]!;
+    interpreter.run(frame, frame.length, Math.min(start, frame.length));
+    context.out.json(answer(id, parser, interpreter));
+  };
+  const input = await openInput(context, frames);
+  if (input.json || /\.jsonl$/.test(frames)) return runLines(context, frames, input.chunks, parse);
+  const sink = (reader: CaptureReader, packet: number): void =>
+    parse(packet, reader.bytes.subarray(reader.offset, reader.offset + reader.caplen));
+  const end = await readCaptureFile(
+    context,
+    frames,
+    sink,
+    input.chunks === undefined ? {} : { chunks: input.chunks },
+  );
+  for (const fault of end.faults) context.err.line(faultLine(frames, fault));
+  return end.faults.length > 0 ? EXIT.usage : EXIT.ok;
+}
+
+async function runLines(
+  context: Context,
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | undefined,
+  parse: (id: unknown, frame: Uint8Array) => void,
+): Promise<number> {
+  let code: number = EXIT.ok;
+  for await (const line of readJsonLines(context, path, chunks)) {
+    const frame = line.ok ? line.value.frame : undefined;
+    const good = typeof frame === "string" && /^([0-9a-f]{2})*$/i.test(frame);
+    const bytes = good ? hexToBytes(frame) : null;
+    if (line.ok && bytes !== null) {
+      parse(line.id, bytes);
+      continue;
+    }
+    code = EXIT.usage;
+    const error = line.ok
+      ? { code: "frame", message: "frame: an even number of hexadecimal digits is needed" }
+      : { code: line.code, message: line.message };
+    context.out.json({ id: line.id, error });
+  }
+  return code;
+}
+
+function diff(context: Context, words: readonly string[], options: Options): number {
+  if (words.length !== 2) throw usageError("cpr diff: two FILE.json");
+  const [a, b] = words.map((path) => readParserFile(context, path, options).parser) as [Parser, Parser];
+  const found = diffParsers(a, b);
+  if (found.kind !== "different") {
+    if (context.json)
+      context.out.json({
+        equal: found.kind === "equal",
+        ...("tried" in found ? { tried: found.tried } : {}),
+      });
+    else
+      context.out.line(
+        found.kind === "equal"
+          ? "equal: the same graph once equal nodes are merged"
+          : `no difference in ${found.tried} packets, which proves nothing: the graphs differ`,
+      );
+    return EXIT.ok;
+  }
+  const told = ([path, o]: [string, Outcome]): Record<string, unknown> => ({
+    file: path,
+    ret: o.code,
+    code: codeName(o.code),
+    encaps: o.encaps,
+    metadata: Buffer.from(o.metadata).toString("hex"),
+  });
+  const frame = Buffer.from(found.at.packet).toString("hex");
+  const sides = (
+    [
+      [words[0]!, found.a],
+      [words[1]!, found.b],
+    ] as [string, Outcome][]
+  ).map(told);
+  if (context.json)
+    context.out.json({ equal: false, frame, keys: [...found.at.keys], note: found.at.note, results: sides });
+  else {
+    context.out.line(`different: ${found.at.note}\n  frame ${frame || "(empty)"}`);
+    for (const s of sides)
+      context.out.line(`  ${s.file}: ${s.code}, ${s.encaps} encapsulations, metadata ${s.metadata}`);
+  }
+  return EXIT.difference;
+}
+
+function cases(context: Context, words: readonly string[], options: Options): number {
+  const { parser } = readParserFile(context, one(words, "cpr test"), options);
+  const generated = generateCases(parser, numberOption(options, "seed", 1, 1, 0xffffffff));
+  const run = new Interpreter(parser);
+  let id = 0;
+  for (const c of options["paths-only"] === true
+    ? generated.cases.slice(0, generated.paths)
+    : generated.cases) {
+    run.clear();
+    run.keys.set(c.keys);
+    run.run(c.packet);
+    const { id: n, ...result } = answer(id++, parser, run);
+    context.out.json({
+      id: n,
+      frame: Buffer.from(c.packet).toString("hex"),
+      ...(c.keys.length === 0 ? {} : { keys: [...c.keys] }),
+      note: c.note,
+      expected: result,
+    });
+  }
+  for (const edge of generated.uncovered) context.err.line(`no packet takes: ${edge}`);
+  if (!context.quiet)
+    context.err.line(
+      `${generated.paths} path packets, ${generated.cases.length - generated.paths} neighbours`,
+    );
+  return generated.uncovered.length > 0 ? EXIT.difference : EXIT.ok;
+}
+
+/** All of `netoffload cpr`. */
+export const cprCommands: readonly Command[] = [
+  {
+    name: "cpr check",
+    summary: "read a parser and tell every fault",
+    usage: "FILE.json",
+    options: { lenient: READ_OPTIONS.lenient!, "key-order": READ_OPTIONS["key-order"]! },
+    details: "Faults have line, column and JSON path. Exit code 2 when there is an error.",
+    run: check,
+  },
+  {
+    name: "cpr fmt",
+    summary: "write a parser in the one form",
+    usage: "FILE.json [-o OUT.json]",
+    options: {
+      ...READ_OPTIONS,
+      canonical: { type: "boolean", help: "the canonical form, which the hash covers" },
+    },
+    run: format,
+  },
+  {
+    name: "cpr hash",
+    summary: "digests of parsers",
+    usage: "FILE.json...",
+    options: {
+      ...READ_OPTIONS,
+      minimize: { type: "boolean", help: "merge equal nodes before; recorded in the canonical form" },
+    },
+    details:
+      "Prints the canonical SHA-256 (the identity), the canonical SHA-1, and the SHA-1 of the file's bytes.",
+    run: hash,
+  },
+  {
+    name: "cpr run",
+    summary: "parse frames",
+    usage: "FILE.json --frames IN.jsonl|CAPTURE",
+    options: {
+      ...READ_OPTIONS,
+      target: { type: "string", value: "interp", help: "what runs the parser (default interp)" },
+      frames: { type: "string", value: "IN", help: "JSON lines {id, frame}, or a capture (default: stdin)" },
+    },
+    details:
+      "Each frame gives a line {id, ret, code, encaps, last_node, metadata}; metadata is the whole memory, metameta first.",
+    run,
+  },
+  {
+    name: "cpr test",
+    summary: "packets for every path of a parser, and their neighbours at every boundary",
+    usage: "FILE.json [-o CASES.jsonl]",
+    options: {
+      ...READ_OPTIONS,
+      seed: { type: "string", value: "N", help: "of the bytes that are free (default 1)" },
+      "paths-only": { type: "boolean", help: "the path packets without their neighbours" },
+    },
+    details:
+      "JSON lines {id, frame, keys, note, expected}; expected is the interpreter's result. Exit code 1 when an edge of the graph is taken by none.",
+    run: cases,
+  },
+  {
+    name: "cpr diff",
+    summary: "a packet that tells two parsers apart",
+    usage: "A.json B.json",
+    options: READ_OPTIONS,
+    details:
+      "Compares code, encapsulations and metadata (poisoned with a5 before). Exit code 1 when there is a difference.",
+    run: diff,
+  },
+  {
+    name: "cpr import",
+    summary: "turn another tool's parser into a native one",
+    usage: "FILE.json [-o OUT.json]",
+    options: READ_OPTIONS,
+    details: "Says on standard error what was changed, and what could not be kept.",
+    run: importFile,
+  },
+];

@@ -26,6 +26,16 @@ export {
   type BpfProgramOptions,
   BpfVerifierError,
 } from "./bpf/program.ts";
+export {
+  type BpfInstruction,
+  encodeFilter,
+  returnAncillary,
+  returnConstant,
+  SKF_AD_PAY_OFFSET,
+  SKF_AD_PKTTYPE,
+  SKF_AD_PROTOCOL,
+  SKF_AD_RXHASH,
+} from "./classic-bpf.ts";
 export { errnoName } from "./errno.ts";
 export { LinuxError, ok } from "./errors.ts";
 export { Fixture, type FixtureSpec } from "./fixture/fixture.ts";
@@ -33,8 +43,23 @@ export type { FixtureMessage } from "./fixture/protocol.ts";
 export { keepAlive } from "./keep-alive.ts";
 export { type Libc, libc, type Mapping } from "./libc.ts";
 export { enterNewNetworkNamespace } from "./namespace.ts";
+export { Ethtool } from "./netlink/ethtool.ts";
 export { type Link, type LinkChange, Route } from "./netlink/route.ts";
 export { KernelChecksum, type KernelChecksumBatch, type KernelChecksumResult } from "./oracle/checksum.ts";
+export {
+  type CoalescedBurst,
+  type CoalescedPacket,
+  type KernelCoalesceBatch,
+  KernelCoalescer,
+  type KernelCoalescerOptions,
+} from "./oracle/coalescer.ts";
+export { type KernelDissectBatch, type KernelDissection, KernelDissector } from "./oracle/dissector.ts";
+export {
+  type KernelSegmentBatch,
+  KernelSegmenter,
+  type KernelSegmentResult,
+} from "./oracle/segmenter.ts";
+export { type PacketAuxdata, PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
 export { type LiveFacility, type LiveStatus, liveStatus } from "./status.ts";
 export { StructBytes } from "./struct-bytes.ts";
 export {

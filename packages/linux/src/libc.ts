@@ -86,6 +86,9 @@ export class Libc {
       recvmmsg: call("int recvmmsg(int fd, void *msgs, uint n, int flags, void *timeout)"),
       poll: call("int poll(void *fds, ulong n, int timeout)"),
       unshare: call("int unshare(int flags)"),
+      mount: call(
+        "int mount(const char *from, const char *to, const char *type, ulong flags, const void *data)",
+      ),
       setns: call("int setns(int fd, int type)"),
       syscall: call("long syscall(long nr, uintptr_t a, void *b, uintptr_t c, uintptr_t d)"),
       munmap: call("int munmap(uintptr_t address, size_t n)"),
@@ -177,6 +180,9 @@ export class Libc {
   }
   unshare(flags: number): number {
     return this.#run("unshare", flags);
+  }
+  mount(from: string, to: string, type: string, flags: number): number {
+    return this.#run("mount", from, to, type, flags, null);
   }
   setns(fd: number, type: number): number {
     return this.#run("setns", fd, type);

@@ -4,6 +4,9 @@ import { ok } from "./errors.ts";
 import { libc } from "./libc.ts";
 
 const CLONE_NEWNET = 0x40000000;
+const CLONE_NEWNS = 0x20000;
+const MS_REC = 0x4000;
+const MS_PRIVATE = 1 << 18;
 
 /**
  * Sysctls of the namespace: no IPv6 addresses, hence no router solicitation or duplicate address detection among
@@ -31,4 +34,15 @@ export function enterNewNetworkNamespace(): void {
       // a kernel without IPv6 or br_netfilter has no such setting and makes no such trouble
     }
   }
+}
+
+/**
+ * Give this thread a mount namespace of its own in which /sys shows the links of its network namespace; the mounts of
+ * others stay as they are. Throws {@link LinuxError}.
+ */
+export function mountOwnSysfs(): void {
+  const c = libc();
+  ok(c.unshare(CLONE_NEWNS), "a mount namespace of one's own (unshare CLONE_NEWNS)");
+  ok(c.mount("none", "/", "", MS_REC | MS_PRIVATE), "make mounts private");
+  ok(c.mount("sysfs", "/sys", "sysfs", 0), "mount sysfs");
 }

@@ -7,7 +7,7 @@ import { Tap } from "../tap.ts";
 
 const MTU = 65521;
 /** Packets that the second tap holds until they are read. */
-const QUEUE = 8192;
+const QUEUE = 65536;
 const POLLIN = 1;
 const ETH_HLEN = 14;
 /** Destination, which no port has, so that the bridge sends it out by the other one; and how sources begin. */
@@ -17,8 +17,8 @@ const READY_MS = 5000;
 /** How the pair is made. */
 export interface TwoTapsOptions {
   readonly vnetHdrSize: 10 | 12 | 24;
-  /** TUN_F_* of the second tap; 0: the kernel does all in software. */
-  readonly offloads?: number;
+  /** TUN_F_* of the first tap, which say what headers with UDP tunnel fields it takes; the second has none. */
+  readonly firstOffloads?: number;
 }
 
 /**
@@ -33,8 +33,8 @@ export class TwoTaps {
   constructor(options: TwoTapsOptions) {
     const route = new Route();
     const { vnetHdrSize } = options;
-    this.first = new Tap({ name: "tap1", vnetHdrSize });
-    this.second = new Tap({ name: "tap2", vnetHdrSize, offloads: options.offloads ?? 0 });
+    this.first = new Tap({ name: "tap1", vnetHdrSize, offloads: options.firstOffloads ?? 0 });
+    this.second = new Tap({ name: "tap2", vnetHdrSize });
     this.#pollfd = new StructBytes(8).u32(0, this.second.fd).u16(4, POLLIN);
     const bridge = route.addBridge("bridge0");
     for (const { name } of [this.first, this.second]) {

@@ -20,7 +20,7 @@ function offloadProgram(name: OffloadProgram["name"], sha256: string, wasm: stri
   return { name, functionNumber: FUNCTION_NUMBER[name], sha256, ir: () => base64ToBytes(wasm) };
 }
 
-/** Transmit checksum: fills in what a CHECKSUM_PARTIAL packet owes. */
+/** Transmit checksum: fills in what a CHECKSUM_PARTIAL packet owes, a checksum or SCTP's CRC. */
 export const txCsum: OffloadProgram = /* @__PURE__ */ offloadProgram("tx_csum", TX_CSUM_SHA256, TX_CSUM_WASM);
 
 /** Receive checksum: the sum over the whole packet, CHECKSUM_COMPLETE. */

@@ -52,12 +52,11 @@ export function csumReplace16(check: number, from: Uint8Array, to: Uint8Array): 
  * @param to - 16 bytes
  */
 export function csumDiff16(from: Uint8Array, to: Uint8Array): Wsum {
-  const old = new DataView(from.buffer, from.byteOffset, 16);
-  const now = new DataView(to.buffer, to.byteOffset, 16);
-  let diff = 0 as Wsum;
-  for (let off = 0; off < 16; off += 4)
-    diff = csumAdd(csumSub(diff, old.getUint32(off, true)), now.getUint32(off, true));
-  return diff;
+  // by bytes: a view of the caller's buffer would be an allocation; at most 8 * 2 * 0xffff
+  let diff = 0;
+  for (let i = 0; i < 16; i += 2)
+    diff += 0xffff - (from[i]! | (from[i + 1]! << 8)) + (to[i]! | (to[i + 1]! << 8));
+  return diff as Wsum;
 }
 
 /**

@@ -3,8 +3,8 @@
  * All integers little endian.
  */
 
-/** How a descriptor asks for a checksum. */
-export const CSUM_MODE = { none: 0, generic: 1, typed: 2 } as const;
+/** How a descriptor asks for a checksum; crc32c: for SCTP's CRC, start and offset as with generic. */
+export const CSUM_MODE = { none: 0, generic: 1, typed: 2, crc32c: 3 } as const;
 /** Most buffers of one packet: the linear part and 17 fragments. */
 export const MAX_BUFFERS = 18;
 /** Bytes of a transmit descriptor. */

@@ -10,10 +10,12 @@ import {
   SKB_SHARED_INFO_OFF as S,
   SIZEOF_SK_BUFF,
   SIZEOF_SKB_SHARED_INFO,
+  SK_BUFF_BITS,
 } from "@netoffload/skbuff";
 import type { Npu } from "./npu.ts";
 
 const CHECKSUM_PARTIAL = 3;
+const CSUM_NOT_INET: number = 1 << SK_BUFF_BITS.csumNotInet[0];
 const FRAGS_OFF = 24;
 const FRAG_SIZE = 12;
 
@@ -89,11 +91,11 @@ export class DeviceMemory {
     return address;
   }
 
-  /** Ask for a checksum, as the descriptor does: start from the packet's first byte. */
-  partial(skb: number, csumStart: number, csumOffset: number): void {
+  /** Ask for a checksum (or a CRC), as the descriptor does: start from the packet's first byte. */
+  partial(skb: number, csumStart: number, csumOffset: number, crc = false): void {
     const { view } = this.npu;
     const headroom = view.getUint32(skb + O.data, true) - view.getUint32(skb + O.head, true);
-    view.setUint32(skb + O.flags, CHECKSUM_PARTIAL, true);
+    view.setUint32(skb + O.flags, CHECKSUM_PARTIAL | (crc ? CSUM_NOT_INET : 0), true);
     view.setUint16(skb + O.csumStart, headroom + csumStart, true);
     view.setUint16(skb + O.csumOffset, csumOffset, true);
   }

@@ -18,7 +18,7 @@ import {
   type TxDescriptor,
 } from "./descriptor.ts";
 import { DeviceMemory } from "./device-memory.ts";
-import { insertFixed, type Parsed, verifyFixed } from "./fixed-function.ts";
+import { completeFixed, insertFixed, type Parsed, verifyFixed } from "./fixed-function.ts";
 import { Npu } from "./npu.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { Ring } from "./ring.ts";
@@ -201,7 +201,7 @@ export class NicDevice {
       n++;
       const c = this.#complete(d.cookie, 0, d.length);
       const frame = sound ? this.#collect(d) : NO_BYTES;
-      if (!sound || (d.csumMode === CSUM_MODE.typed && !insertFixed(frame, d.csumStart, d.l4, this.profile)))
+      if (!sound || (d.csumMode !== CSUM_MODE.none && !insertFixed(frame, d, this.profile)))
         c.status = COMPLETION.refused;
       wire(c.status === COMPLETION.ok ? frame : NO_BYTES, c);
     }
@@ -239,7 +239,8 @@ export class NicDevice {
       this.#returns[i] = 0;
       this.#traps[i] = 0;
       if (this.#skbs[i] === 0) this.#traps[i] = REFUSED;
-      if (this.#modes[i] !== CSUM_MODE.generic || this.#skbs[i] === 0) continue;
+      const asks = this.#modes[i] === CSUM_MODE.generic || this.#modes[i] === CSUM_MODE.crc32c;
+      if (!asks || this.#skbs[i] === 0) continue;
       this.#addresses[asked] = this.#skbs[i]!;
       this.#askedIndex[asked++] = i;
     }
@@ -287,7 +288,8 @@ export class NicDevice {
       memory.npu.bytes.set(bytes.subarray(d.address[i]!, d.address[i]! + d.size[i]!), to);
       memory.frag(skb, to, d.size[i]!);
     }
-    if (d.csumMode === CSUM_MODE.generic) memory.partial(skb, d.csumStart, d.csumOffset);
+    if (d.csumMode === CSUM_MODE.generic || d.csumMode === CSUM_MODE.crc32c)
+      memory.partial(skb, d.csumStart, d.csumOffset, d.csumMode === CSUM_MODE.crc32c);
     return skb;
   }
 
@@ -312,6 +314,21 @@ export class NicDevice {
     c.status = COMPLETION.trap;
     c.code = TRAP.OUT_OF_BOUNDS;
     return NO_BYTES;
+  }
+
+  /** What a fixed-function device says of a frame that arrived. */
+  #reportFixed(frame: Uint8Array, l2Length: number, c: Completion): void {
+    const { profile } = this;
+    if (profile.rx.csum.report === "unnecessary") {
+      if (!verifyFixed(frame, l2Length, profile, this.#parsed)) return;
+      c.ipSummed = CHECKSUM_UNNECESSARY;
+      c.csumLevel = profile.faults.includes("csum-level-wrong") ? 1 : 0;
+    } else if (profile.rx.csum.report === "complete") {
+      const sum = completeFixed(frame, l2Length, profile, this.#parsed);
+      if (sum < 0) return;
+      c.ipSummed = CHECKSUM_COMPLETE;
+      c.csum = sum;
+    }
   }
 
   #complete(cookie: number, generation: number, length: number): Completion {
@@ -353,11 +370,7 @@ export class NicDevice {
       for (let i = 0; i < n; i++) {
         const frame = frames[i]!;
         const c = this.#complete(i, 0, frame.length);
-        if (
-          this.profile.rx.csum.report === "unnecessary" &&
-          verifyFixed(frame, l2Length, this.profile, this.#parsed)
-        )
-          c.ipSummed = CHECKSUM_UNNECESSARY;
+        this.#reportFixed(frame, l2Length, c);
         deliver(i, c);
       }
       return;

@@ -37,7 +37,7 @@ import {
 import { COMPLETION, type Completion, CSUM_MODE, encodeTx, newTxDescriptor } from "./descriptor.ts";
 import type { NicDevice, WireSink } from "./device.ts";
 import { knownAnswerTest } from "./known-answers.ts";
-import { legacyCsumCaps, locateHeaders } from "./legacy-caps.ts";
+import { legacyCsumCaps, lengthsUnfit, locateHeaders } from "./legacy-caps.ts";
 import { Npu } from "./npu.ts";
 
 /** The driver counts and computes itself what the device cannot. */
@@ -83,6 +83,11 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   readonly #skb: SkBuff;
   readonly #descriptor = newTxDescriptor();
   readonly #caps: LegacyCsumCaps;
+  /**
+   * Ask skb_csum_hwoffload_legacy_check before a fixed-function device; false: the driver of before the paper, which
+   * hands every packet to its device.
+   */
+  legacyCheck = true;
   /** Bytes of the link layer before L3: 14 on Ethernet, 0 where packets begin with IP. */
   l2Length: number;
   /** Packets in the device: cookie to skb. */
@@ -134,12 +139,28 @@ export class NicDriver implements OffloadOps, DevlinkOps {
       if (start < 0 || start > this.device.profile.tx.csum.startMax) return "csum_start";
       if (skb.fragList !== 0) return "frag_list";
       if (skb.unreadable !== 0 && skb.isNonlinear) return "unreadable";
-      return GENERIC;
+      return skb.csumNotInet === 0 ? GENERIC : CRC;
     }
+    return this.#decideLegacy(skb);
+  }
+
+  /** A fixed-function device: by its capabilities, packet for packet. */
+  #decideLegacy(skb: SkBuff): { mode: number; l3: number; l4: number } | string {
+    const { csum } = this.device.profile.tx;
+    if (csum.mode === "none") return "no_csum";
+    if (!this.legacyCheck) return unchecked(skb, csum.mode === "generic");
     locateHeaders(skb, this.l2Length);
+    if (csum.mode === "generic") {
+      if (skb.isGso) return "gso";
+      if (skb.csumNotInet !== 0) return "sctp-crc";
+      const start = skb.checksumStartOffset;
+      if (start < 0 || start > csum.startMax) return "l4-offset";
+      return { mode: CSUM_MODE.generic, l3: 0, l4: skb.csumOffset === 6 ? 17 : 6 };
+    }
     const found = skbCsumHwoffloadLegacyCheck(skb, this.#caps, NO_HELP);
     if (found.verdict !== "offload") return found.reason;
-    return { mode: CSUM_MODE.typed, l3: found.l3, l4: found.l4 };
+    const unfit = lengthsUnfit(skb, this.device.profile);
+    return unfit !== "" ? unfit : { mode: CSUM_MODE.typed, l3: found.l3, l4: found.l4 };
   }
 
   /** Let software do it, then send the packet as it is. */
@@ -221,6 +242,17 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     if (c.status !== COMPLETION.ok) {
       this.counters.rxNone++;
       return "failed";
+    }
+    if (c.ipSummed === CHECKSUM_COMPLETE && this.device.profile.program === null) {
+      const { rx, faults } = this.device.profile;
+      if (c.length <= rx.csum.shortFrameMax && !faults.includes("pad-not-summed")) {
+        this.counters.rxNone++;
+        return "none";
+      }
+      skb.ipSummed = CHECKSUM_COMPLETE;
+      skb.csum = c.csum;
+      this.counters.rxComplete++;
+      return "complete";
     }
     if (c.ipSummed === CHECKSUM_COMPLETE) {
       if (!this.device.isEnabled(FUNCTION_NUMBER.rx_csum) || c.generation !== this.device.generation) {
@@ -365,4 +397,11 @@ export function failureOf(c: Completion): string {
   return c.status === COMPLETION.errno ? `errno_${-c.code}` : "refused";
 }
 
+/** Without a look at the packet: what csum_offset hints at. */
+function unchecked(skb: SkBuff, generic: boolean): { mode: number; l3: number; l4: number } {
+  const l4 = skb.csumOffset === 16 ? 6 : skb.csumOffset === 6 ? 17 : 0;
+  return { mode: generic ? CSUM_MODE.generic : CSUM_MODE.typed, l3: 0, l4 };
+}
+
+const CRC = { mode: CSUM_MODE.crc32c, l3: 0, l4: 132 };
 const GENERIC = { mode: CSUM_MODE.generic, l3: 0, l4: 0 };

@@ -2,7 +2,8 @@
  * The datapath of a fixed-function device: it parses by its own narrow rules and knows TCP and UDP. Written as
  * hardware is specified, apart from the programs, so that the two can disagree.
  */
-import type { Profile } from "./profiles/profile.ts";
+import { CSUM_MODE } from "./descriptor.ts";
+import type { CsumFault, Profile } from "./profiles/profile.ts";
 
 /** What the parser of the device found. */
 export interface Parsed {
@@ -69,15 +70,90 @@ function sum(frame: Uint8Array, from: number, to: number, seed: number): number 
   return total;
 }
 
-/** Insert a checksum: the engine adds to the seed the stack left. @returns false: it cannot take this packet */
-export function insertFixed(frame: Uint8Array, start: number, l4: number, profile: Profile): boolean {
-  const field = start + (l4 === 17 ? 6 : 16);
+/** What a descriptor asks of the checksum engine. */
+export interface InsertRequest {
+  readonly csumMode: number;
+  /** Bytes from the frame's first. */
+  readonly csumStart: number;
+  /** Bytes from csumStart. */
+  readonly csumOffset: number;
+  /** 6 TCP, 17 UDP, 132 SCTP; 0: the driver did not say. */
+  readonly l4: number;
+}
+
+const scratch: Parsed = { l3: 0, l4: 0, l3Offset: 0, l4Offset: 0, end: 0 };
+
+/** Sum of the pseudo header that the device makes itself; -1: it does not find an IP header. */
+function ownPseudo(frame: Uint8Array, start: number, l4: number, profile: Profile): number {
+  const { l3, l3Offset, end } = parseFixed(frame, 14, profile, scratch);
+  if (l3 === 0) return -1;
+  const length = end - start;
+  const from = l3 === 4 ? l3Offset + 12 : l3Offset + 8;
+  return sum(frame, from, from + (l3 === 4 ? 8 : 32), l4 + (length & 0xffff) + (length >>> 16));
+}
+
+/** Does the first header behind IPv6 name something else than a transport? */
+function behindExtensions(frame: Uint8Array, profile: Profile): boolean {
+  const { l3, l4 } = parseFixed(frame, 14, profile, scratch);
+  return l3 === 6 && l4 !== 6 && l4 !== 17;
+}
+
+/**
+ * Insert what a descriptor asks for, as the profile's engine and its faults do.
+ * @returns false: it cannot take this packet
+ */
+export function insertFixed(frame: Uint8Array, request: InsertRequest, profile: Profile): boolean {
+  const { faults } = profile;
+  const has = (fault: CsumFault): boolean => faults.includes(fault);
+  const generic = request.csumMode === CSUM_MODE.generic;
+  const start = has("truncate-start") ? request.csumStart & 0xff : request.csumStart;
+  let { l4 } = request;
+  if (l4 !== 6 && has("else-udp")) l4 = 17;
+  if (l4 === 132) return insertCrc(frame, start);
+  // nothing it knows: the packet leaves as it is
+  if (!generic && l4 !== 6 && l4 !== 17) return true;
+  if (has("ext-hdr-partial") && behindExtensions(frame, profile)) return true;
+  const field = start + (generic && !has("else-udp") ? request.csumOffset : l4 === 17 ? 6 : 16);
   if (field + 2 > frame.length) return false;
-  let check = 0xffff - sum(frame, start, frame.length, 0);
-  if (check === 0 && (l4 === 17 || profile.tx.csum.tcpZero === "ffff")) check = 0xffff;
+  let seed = 0;
+  if (profile.tx.csum.mode === "typed-unseeded" || has("srh-first-segment-address")) {
+    seed = ownPseudo(frame, start, l4, profile);
+    if (seed < 0) return false;
+    frame[field] = frame[field + 1] = 0;
+  }
+  let check = 0xffff - sum(frame, start, frame.length, seed);
+  const mangle = l4 === 17 ? !has("udp-zero-not-mangled") : profile.tx.csum.tcpZero === "ffff";
+  if (check === 0 && mangle) check = 0xffff;
   frame[field] = check >> 8;
   frame[field + 1] = check & 255;
   return true;
+}
+
+/** CRC-32C of SCTP, bit by bit: the model's engine shares no table with software. */
+function insertCrc(frame: Uint8Array, start: number): boolean {
+  if (start + 12 > frame.length) return false;
+  let crc = 0xffffffff;
+  for (let i = start; i < frame.length; i++) {
+    crc ^= frame[i]!;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  }
+  new DataView(frame.buffer, frame.byteOffset).setUint32(start + 8, ~crc >>> 0, true);
+  return true;
+}
+
+/**
+ * COMPLETE of a fixed-function device: from L3 on, little-endian words, folded.
+ * @returns -1: no IP packet, or a profile that sums only what IP says and finds less
+ */
+export function completeFixed(frame: Uint8Array, l2Length: number, profile: Profile, parsed: Parsed): number {
+  const { coversPadding } = profile.rx.csum;
+  let end = frame.length;
+  if (!coversPadding) {
+    if (parseFixed(frame, l2Length, profile, parsed).l3 === 0) return -1;
+    end = parsed.end;
+  }
+  const total = sum(frame, Math.min(l2Length, end), end, 0);
+  return ((total & 0xff) << 8) | (total >>> 8);
 }
 
 /** Verify what the device can on receive. @returns true: one checksum, level 0, is right (UNNECESSARY) */

@@ -26,10 +26,21 @@ export { NicDevice, type NicDeviceOptions, type WireSink } from "./device.ts";
 export { DESCRIPTOR_FIELDS, DeviceMemory } from "./device-memory.ts";
 export { type DriverCounters, failureOf, NicDriver, XMIT } from "./driver.ts";
 export { NicError, type NicErrorCode } from "./errors.ts";
-export { insertFixed, type Parsed, parseFixed, verifyFixed } from "./fixed-function.ts";
-export { knownAnswerTest } from "./known-answers.ts";
-export { Npu, type NpuCounters, type NpuOptions, type NpuRefusal, type NpuRun } from "./npu.ts";
 export {
+  completeFixed,
+  type InsertRequest,
+  insertFixed,
+  type Parsed,
+  parseFixed,
+  verifyFixed,
+} from "./fixed-function.ts";
+export { knownAnswerTest } from "./known-answers.ts";
+export { legacyCsumCaps, lengthsUnfit, locateHeaders } from "./legacy-caps.ts";
+export { Npu, type NpuCounters, type NpuOptions, type NpuRefusal, type NpuRun } from "./npu.ts";
+export { type ProfileFeatures, profileFeatures, profileNetDevice } from "./profile-features.ts";
+export {
+  CSUM_FAULTS,
+  type CsumFault,
   ideal,
   PROFILES,
   type Profile,
@@ -38,3 +49,10 @@ export {
   v4v6Basic,
 } from "./profiles/profile.ts";
 export { Ring } from "./ring.ts";
+export {
+  validateXmitSkb,
+  vlanHwaccelPushInside,
+  type XmitDrop,
+  type XmitHooks,
+  type XmitVerdict,
+} from "./validate-xmit.ts";

@@ -14,6 +14,7 @@ export function legacyCsumCaps(profile: Profile): LegacyCsumCaps {
     udp: csum.l4.includes("udp"),
     ipOptions: csum.ipv4Options,
     ipv6ExtHdrs: csum.ipv6ExtHdrs === "skip",
+    sctpCrc: csum.l4.includes("sctp"),
     maxVlan: csum.vlanStack,
     maxL4Offset: csum.startMax,
     minLen: csum.minLen,
@@ -35,4 +36,14 @@ export function locateHeaders(skb: SkBuff, l2Length: number): void {
   for (let type = skb.protocol; ethTypeVlan(type); at += 4) type = skbBe16(skb, at + 2);
   skb.networkHeader = headroom + at;
   skb.transportHeader = skb.csumStart;
+}
+
+/** Why header or packet lengths do not fit the device's descriptor; empty: they do. */
+export function lengthsUnfit(skb: SkBuff, profile: Profile): "" | "l2-len" | "l3-len" | "len" {
+  const { csum } = profile.tx;
+  const l2 = skb.networkOffset;
+  const l3 = skb.checksumStartOffset - l2;
+  if (csum.lenMax > 0 && skb.len > csum.lenMax) return "len";
+  if (l2 > csum.l2LenMax || (csum.l2LenEven && (l2 & 1) !== 0)) return "l2-len";
+  return l3 > csum.l3LenMax || l3 % csum.l3LenMultiple !== 0 ? "l3-len" : "";
 }

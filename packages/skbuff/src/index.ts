@@ -17,6 +17,33 @@ export {
 export * from "./constants.ts";
 export { SkbuffError, type SkbuffErrorCode } from "./errors.ts";
 export {
+  canChecksumProtocol,
+  type DroppedFeatures,
+  FEATURES,
+  type FeatureName,
+  type FeatureRow,
+  type Features,
+  featureNames,
+  featureSet,
+  gsoTypeFeatures,
+  NETIF_F,
+  NETIF_F_ALL_FOR_ALL,
+  NETIF_F_ALL_TSO,
+  NETIF_F_CSUM_MASK,
+  NETIF_F_GSO_ENCAP_ALL,
+  NETIF_F_GSO_MASK,
+  NETIF_F_GSO_SHIFT,
+  NETIF_F_GSO_SOFTWARE,
+  NETIF_F_NEVER_CHANGE,
+  NETIF_F_ONE_FOR_ALL,
+  NETIF_F_SOFT_FEATURES,
+  NETIF_F_SOFT_FEATURES_OFF,
+  NETIF_F_UPPER_DISABLES,
+  netdevFixFeatures,
+  netdevIntersectFeatures,
+  netGsoOk,
+} from "./features.ts";
+export {
   ETH_P_8021AD,
   ETH_P_8021Q,
   ETH_P_IP,
@@ -71,6 +98,19 @@ export {
   SKB_SHARED_INFO_OFF,
 } from "./sk-buff-fields.ts";
 export { skbBe16, skbBe32, skbByte } from "./skb-bytes.ts";
+export {
+  type FeatureOptions,
+  type NetDevice,
+  netDevice,
+  netifNeedsGso,
+  netifSkbFeatures,
+  skbGsoOk,
+  skbNeedsLinearize,
+  skbVlanTagged,
+  skbVlanTaggedMulti,
+  vlanFeaturesCheck,
+  vlanInsertFeature,
+} from "./skb-features.ts";
 export {
   type VirtioNetHdrFromSkbOptions,
   type VirtioNetHdrToSkbOptions,

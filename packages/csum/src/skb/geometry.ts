@@ -6,6 +6,7 @@ import {
   CHECKSUM_COMPLETE,
   CHECKSUM_NONE,
   CHECKSUM_PARTIAL,
+  SK_BUFF_OFF,
   type SkBuff,
   SkbuffError,
 } from "@netoffload/skbuff";
@@ -17,6 +18,18 @@ const EFAULT = 14;
 const EINVAL = 22;
 
 /**
+ * csum_add to skb.csum in place: a 32-bit sum that crosses a call is a heap number, which would be one allocation a
+ * packet.
+ */
+function addToCsum(skb: SkBuff, sum: number): void {
+  const { view } = skb.memory;
+  const at = skb.address + SK_BUFF_OFF.csum;
+  const b = sum >>> 0;
+  const added = (view.getUint32(at, true) + b) >>> 0;
+  view.setUint32(at, added + (added < b ? 1 : 0), true);
+}
+
+/**
  * Bytes at the front were removed.
  * @param start - address of the first of them: the old data; @param n - bytes
  *
@@ -24,8 +37,7 @@ const EINVAL = 22;
  * @see include/linux/skbuff.h skb_postpull_rcsum()
  */
 export function skbPostpullRcsum(skb: SkBuff, start: number, n: number): void {
-  if (skb.ipSummed === CHECKSUM_COMPLETE)
-    skb.csum = csumBlockSub(skb.csum, csumPartial(skb.memory, start, n, 0), 0);
+  if (skb.ipSummed === CHECKSUM_COMPLETE) addToCsum(skb, ~csumPartial(skb.memory, start, n, 0));
   else if (skb.ipSummed === CHECKSUM_PARTIAL && skb.checksumStartOffset < 0) skb.ipSummed = CHECKSUM_NONE;
 }
 
@@ -35,8 +47,7 @@ export function skbPostpullRcsum(skb: SkBuff, start: number, n: number): void {
  * @see include/linux/skbuff.h skb_postpush_rcsum()
  */
 export function skbPostpushRcsum(skb: SkBuff, start: number, n: number): void {
-  if (skb.ipSummed === CHECKSUM_COMPLETE)
-    skb.csum = csumBlockAdd(skb.csum, csumPartial(skb.memory, start, n, 0), 0);
+  if (skb.ipSummed === CHECKSUM_COMPLETE) addToCsum(skb, csumPartial(skb.memory, start, n, 0));
 }
 
 /**

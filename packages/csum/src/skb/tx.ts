@@ -14,7 +14,6 @@ import { CSUM_MANGLED_0, csumFold, csumPartial, csumUnfold, type Sum16, type Wsu
 import { fcoeFcCrc } from "../crc.ts";
 import { csumIpv6MagicAt, csumTcpudpMagic } from "../pseudo.ts";
 import { type HostPrograms, hostPrograms } from "./host-programs.ts";
-import { skbCrc32c } from "./sum.ts";
 
 const EINVAL = 22;
 
@@ -48,27 +47,17 @@ export function skbChecksumHelp(skb: SkBuff): number {
 /**
  * Fill in the CRC-32C that an SCTP packet owes, in software.
  * @returns 0 (also when it owes nothing, or is a GSO packet: nothing is done), -EINVAL (field beyond the linear
- *   head), -ENOMEM
+ *   head), -EFAULT (unreadable frags), -ENOMEM
  * @remarks Kernel quirk: csum_offset is ignored; the field is at 8. Whatever it holds is summed: the stack wrote 0.
  * @see net/core/dev.c skb_crc32c_csum_help()
  */
 export function skbCrc32cCsumHelp(skb: SkBuff): number {
   if (skb.ipSummed !== CHECKSUM_PARTIAL || skb.isGso) return 0;
-  if (skb.hasSharedFrag) {
-    const failed = skb.skbLinearize();
-    if (failed !== 0) return failed;
-  }
-  const start = skb.checksumStartOffset;
-  const field = start + 8;
-  // compared unsigned in the kernel: a start before data counts as huge
-  if (field < 0 || field >= skb.headlen) return -EINVAL;
-  const failed = skb.skbEnsureWritable(field + 4);
-  if (failed !== 0) return failed;
-  const crc = ~skbCrc32c(skb, start, skb.len - start, 0xffffffff) >>> 0;
-  skb.memory.view.setUint32(skb.data + field, crc, true);
-  skb.ipSummed = CHECKSUM_NONE;
-  skb.csumNotInet = 0;
-  return 0;
+  const was = skb.csumNotInet;
+  skb.csumNotInet = 1;
+  const errno = programs(skb.memory).txCsum(skb.address);
+  if (errno !== 0) skb.csumNotInet = was;
+  return errno;
 }
 
 /**

@@ -308,6 +308,19 @@ describe("local checksum offload", () => {
     );
   });
 
+  test("udp_set_csum: a computed 0 is sent as 0xffff", () => {
+    const { skb } = tunnel(20);
+    const len = skb.len - 20;
+    udpSetCsum(false, skb, ...V4, len);
+    // add to the source port what is missing to all ones
+    const check = be(skb, 26);
+    const port = be(skb, 20) + check;
+    memory.view.setUint16(skb.data + 20, (port & 0xffff) + (port >>> 16));
+    udpSetCsum(false, skb, ...V4, len);
+    expect(be(skb, 26)).toBe(0xffff);
+    skb.kfreeSkb();
+  });
+
   test("udp_set_csum: nocheck writes 0; GSO the seed; nothing pending: PARTIAL at the UDP header with the seed", () => {
     const seed = 0xffff - slowChecksum(pseudo4(17, 50));
     const row = (change: (s: SkBuff) => void, nocheck: boolean): [number, number] => {

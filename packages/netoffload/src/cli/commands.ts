@@ -4,6 +4,7 @@ import { cprCommands } from "./cpr.ts";
 import { csumCommands } from "./csum.ts";
 import { devCommands } from "./dev.ts";
 import { devlinkCommand } from "./devlink.ts";
+import { evalCommand } from "./eval.ts";
 import { liveCommands } from "./live.ts";
 import { programCommands } from "./program.ts";
 import { programRunCommand } from "./program-run.ts";
@@ -16,6 +17,7 @@ export const COMMANDS: readonly Command[] = [
   ...reportCommands,
   ...csumCommands,
   ...cprCommands,
+  evalCommand,
   ...programCommands,
   programRunCommand,
   ...devCommands,

@@ -1,15 +1,38 @@
 /** Device profiles: the limits of a device as data. Shipped ones are constants, a user's is read from JSON. */
 
+/**
+ * Faults of real devices that concern checksums. `truncate-start`: csum_start has 8 bits, silently.
+ * `ext-hdr-partial`: behind extension headers the packet leaves with the pseudo sum only.
+ * `srh-first-segment-address`: the pseudo header is made from the address in the IPv6 header.
+ * `udp-zero-not-mangled`: a computed 0 is sent as 0 in UDP too. `else-udp`: whatever is not TCP is UDP.
+ * `pad-not-summed`: COMPLETE misses padding and the driver does not know. `csum-level-wrong`: one level too many.
+ */
+export const CSUM_FAULTS = [
+  "truncate-start",
+  "ext-hdr-partial",
+  "srh-first-segment-address",
+  "udp-zero-not-mangled",
+  "else-udp",
+  "pad-not-summed",
+  "csum-level-wrong",
+] as const;
+/** One of {@link CSUM_FAULTS}. */
+export type CsumFault = (typeof CSUM_FAULTS)[number];
+
 /** What a device can do; absent means unlimited or not there, as each field says. */
 export interface Profile {
   readonly name: string;
   readonly description: string;
   readonly tx: {
     readonly csum: {
-      /** How checksums are asked for: none, by start and offset, or by header types with the stack's seed. */
-      readonly mode: "none" | "generic" | "typed-seeded";
+      /**
+       * How checksums are asked for: none, by start and offset, by header types with the stack's seed, or by header
+       * types with a pseudo header that the device makes from the IP header it parsed.
+       */
+      readonly mode: "none" | "generic" | "typed-seeded" | "typed-unseeded";
       readonly l3: readonly ("ipv4" | "ipv6")[];
-      readonly l4: readonly ("tcp" | "udp")[];
+      /** sctp: its CRC. */
+      readonly l4: readonly ("tcp" | "udp" | "sctp")[];
       readonly ipv4Options: boolean;
       readonly ipv6ExtHdrs: "none" | "skip";
       /** Largest csum_start, bytes from the packet's first. */
@@ -20,6 +43,16 @@ export interface Profile {
       readonly minLen: number;
       /** In-band VLAN tags the engine steps over. */
       readonly vlanStack: number;
+      /** Longest link-layer header, tags included, bytes. */
+      readonly l2LenMax: number;
+      /** Only even link-layer headers. */
+      readonly l2LenEven: boolean;
+      /** Longest network header, extension headers included, bytes. */
+      readonly l3LenMax: number;
+      /** Of which its length must be a multiple, bytes. */
+      readonly l3LenMultiple: number;
+      /** Longest packet the engine takes, bytes; 0: any. */
+      readonly lenMax: number;
     };
   };
   readonly rx: {
@@ -27,8 +60,14 @@ export interface Profile {
       readonly report: "complete" | "unnecessary" | "none";
       readonly l3: readonly ("ipv4" | "ipv6")[];
       readonly l4: readonly ("tcp" | "udp")[];
+      /** COMPLETE covers what lies behind the IP packet. */
+      readonly coversPadding: boolean;
+      /** Frames up to so many bytes are never COMPLETE to the stack: the driver knows that padding is not covered. */
+      readonly shortFrameMax: number;
     };
   };
+  /** Faults of real devices that are on. */
+  readonly faults: readonly CsumFault[];
   /** Null: fixed function. */
   readonly program: {
     readonly abi: number;
@@ -58,9 +97,23 @@ export const ideal: Profile = {
       tcpZero: "ffff",
       minLen: 0,
       vlanStack: 2,
+      l2LenMax: 65535,
+      l2LenEven: false,
+      l3LenMax: 65535,
+      l3LenMultiple: 1,
+      lenMax: 0,
     },
   },
-  rx: { csum: { report: "complete", l3: ["ipv4", "ipv6"], l4: ["tcp", "udp"] } },
+  rx: {
+    csum: {
+      report: "complete",
+      l3: ["ipv4", "ipv6"],
+      l4: ["tcp", "udp"],
+      coversPadding: true,
+      shortFrameMax: 0,
+    },
+  },
+  faults: [],
   program: {
     abi: 1,
     targets: [3],
@@ -86,14 +139,92 @@ export const v4v6Basic: Profile = {
       tcpZero: "zero",
       minLen: 60,
       vlanStack: 0,
+      l2LenMax: 65535,
+      l2LenEven: false,
+      l3LenMax: 65535,
+      l3LenMultiple: 1,
+      lenMax: 0,
     },
   },
-  rx: { csum: { report: "unnecessary", l3: ["ipv4", "ipv6"], l4: ["tcp", "udp"] } },
+  rx: {
+    csum: {
+      report: "unnecessary",
+      l3: ["ipv4", "ipv6"],
+      l4: ["tcp", "udp"],
+      coversPadding: true,
+      shortFrameMax: 0,
+    },
+  },
+  faults: [],
   program: null,
 };
 
+type Csum = Profile["tx"]["csum"];
+
+/** A fixed-function device made from `v4v6-basic`. */
+function legacy(
+  name: string,
+  description: string,
+  csum: Partial<Csum>,
+  rx: Partial<Profile["rx"]["csum"]> = {},
+): Profile {
+  return {
+    ...v4v6Basic,
+    name,
+    description,
+    tx: { csum: { ...v4v6Basic.tx.csum, startMax: 65535, minLen: 0, ...csum } },
+    rx: { csum: { ...v4v6Basic.rx.csum, ...rx } },
+  };
+}
+
 /** All shipped profiles by name. */
-export const PROFILES: Readonly<Record<string, Profile>> = { ideal, "v4v6-basic": v4v6Basic };
+export const PROFILES: Readonly<Record<string, Profile>> = {
+  ideal,
+  "v4v6-basic": v4v6Basic,
+  "generic-csum": legacy("generic-csum", "by start and offset, start up to 255 (e1000e class)", {
+    mode: "generic",
+    startMax: 255,
+    tcpZero: "ffff",
+  }),
+  "ctx-127-511": legacy("ctx-127-511", "by lengths: link layer 127, network header 511 (igb, ixgbe class)", {
+    l4: ["tcp", "udp", "sctp"],
+    ipv6ExtHdrs: "skip",
+    l2LenMax: 127,
+    l3LenMax: 511,
+    vlanStack: 1,
+  }),
+  "word-dword": legacy(
+    "word-dword",
+    "lengths in words: link layer even up to 126, network header 508 (i40e class)",
+    {
+      l4: ["tcp", "udp", "sctp"],
+      ipv6ExtHdrs: "skip",
+      l2LenMax: 126,
+      l2LenEven: true,
+      l3LenMax: 508,
+      l3LenMultiple: 4,
+      vlanStack: 1,
+    },
+  ),
+  "complete-parse": legacy(
+    "complete-parse",
+    "parses itself, its own pseudo header; COMPLETE without padding (mlx5 class)",
+    { mode: "typed-unseeded", ipv6ExtHdrs: "skip", vlanStack: 1 },
+    { report: "complete", coversPadding: false, shortFrameMax: 60 },
+  ),
+  "v4-only": legacy(
+    "v4-only",
+    "TCP and UDP over IPv4, no VLAN (old tg3, 8169)",
+    { l3: ["ipv4"] },
+    { l3: ["ipv4"] },
+  ),
+  "mtu-limited": legacy(
+    "mtu-limited",
+    "checksums up to an MTU of 1600, receive IPv4 only (mvneta class)",
+    { lenMax: 1614 },
+    { l3: ["ipv4"] },
+  ),
+};
 
 /** Result of reading a profile. */
 export type ProfileResult =
@@ -124,14 +255,15 @@ export function readProfile(value: unknown): ProfileResult {
 }
 
 const CHOICES: Readonly<Record<string, readonly unknown[]>> = {
-  "tx.csum.mode": ["none", "generic", "typed-seeded"],
+  "tx.csum.mode": ["none", "generic", "typed-seeded", "typed-unseeded"],
   "tx.csum.ipv6ExtHdrs": ["none", "skip"],
   "tx.csum.tcpZero": ["ffff", "zero"],
   "rx.csum.report": ["complete", "unnecessary", "none"],
 };
 const MEMBERS: Readonly<Record<string, readonly unknown[]>> = {
+  faults: CSUM_FAULTS,
   "tx.csum.l3": ["ipv4", "ipv6"],
-  "tx.csum.l4": ["tcp", "udp"],
+  "tx.csum.l4": ["tcp", "udp", "sctp"],
   "rx.csum.l3": ["ipv4", "ipv6"],
   "rx.csum.l4": ["tcp", "udp"],
   "program.targets": [3],

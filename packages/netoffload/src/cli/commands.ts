@@ -4,6 +4,7 @@ import { cprCommands } from "./cpr.ts";
 import { csumCommands } from "./csum.ts";
 import { devCommands } from "./dev.ts";
 import { devlinkCommand } from "./devlink.ts";
+import { ethtoolCommand } from "./ethtool.ts";
 import { evalCommand } from "./eval.ts";
 import { liveCommands } from "./live.ts";
 import { programCommands } from "./program.ts";
@@ -22,5 +23,6 @@ export const COMMANDS: readonly Command[] = [
   programRunCommand,
   ...devCommands,
   devlinkCommand,
+  ethtoolCommand,
   ...liveCommands,
 ];

@@ -103,6 +103,9 @@ export {
 } from "./targets/ebpf/opcode.ts";
 export { printInsn } from "./targets/ebpf/print.ts";
 export { compileNpu, type NpuOptions } from "./targets/npu/compile.ts";
+export type { Target } from "./targets/target.ts";
+export { compileWasm, DESCRIPTOR, wasmTarget } from "./targets/wasm/compile.ts";
+export { type WasmOutcome, WasmParser } from "./targets/wasm/run.ts";
 export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";
 export { decodeModule, MAX_MODULE_BYTES } from "./wasm/decode.ts";
 export { disassembleModule, printInstruction } from "./wasm/disasm.ts";

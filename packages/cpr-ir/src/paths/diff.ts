@@ -60,7 +60,7 @@ export class Pair {
   differ(c: ParserCase): Extract<ParserDiff, { kind: "different" }> | null {
     for (const run of [this.#a, this.#b]) {
       // poison: a zero that is written can be told from one that is not
-      run.metadata.fill(0xa5);
+      run.metadata.fill(0xff);
       run.keys.fill(0);
       run.keys.set(c.keys.subarray(0, run.keys.length));
       run.run(c.packet);

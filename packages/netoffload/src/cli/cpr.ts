@@ -3,6 +3,7 @@ import {
   type CprFile,
   canonicalText,
   codeName,
+  compileWasm,
   type Diagnostic,
   diffParsers,
   fileDigest,
@@ -14,6 +15,7 @@ import {
   type Outcome,
   type Parser,
   readCpr,
+  WasmParser,
 } from "@netoffload/cpr-ir";
 import { hexToBytes } from "@netoffload/internal";
 import type { CaptureReader } from "@netoffload/pcap";
@@ -28,6 +30,7 @@ import {
 } from "./command.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput, readJsonLines } from "./input.ts";
+import { OutputFile } from "./output.ts";
 
 /** Options of every command that reads a parser. */
 export const READ_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -148,8 +151,16 @@ function hash(context: Context, words: readonly string[], options: Options): num
   return EXIT.ok;
 }
 
+/** What ran a frame, whatever the target. */
+interface Ran {
+  readonly code: number;
+  readonly lastNode: number;
+  readonly encaps: number;
+  readonly metadata: Uint8Array;
+}
+
 /** One answer of `cpr run`. */
-function answer(id: unknown, parser: Parser, run: Interpreter): Record<string, unknown> {
+function answer(id: unknown, parser: Parser, run: Ran): Record<string, unknown> {
   return {
     id,
     ret: run.code,
@@ -160,20 +171,44 @@ function answer(id: unknown, parser: Parser, run: Interpreter): Record<string, u
   };
 }
 
+type RunFrame = (frame: Uint8Array, keys: Uint32Array, start: number) => Ran;
+
+/** A parser on a target. */
+function runner(parser: Parser, target: string): RunFrame {
+  if (target === "interp") {
+    const run = new Interpreter(parser);
+    return (frame, keys, start) => {
+      run.clear();
+      run.keys.set(keys);
+      run.run(frame, frame.length, start);
+      return run;
+    };
+  }
+  if (target !== "wasm") throw usageError(`--target ${target}: interp or wasm`);
+  const compiled = WasmParser.create(parser, 1, 1 << 20);
+  if (!compiled.ok) throw usageError(compiled.diagnostics.map((d) => d.message).join("; "));
+  const wasm = compiled.value;
+  return (frame, keys, start) => {
+    wasm.reset();
+    if (!wasm.add(frame, keys, start))
+      throw usageError(`a frame of ${frame.length} bytes; at most ${1 << 20}`);
+    wasm.fill(0);
+    wasm.run();
+    return { ...wasm.outcome(0), metadata: wasm.metadata(0) };
+  };
+}
+
 async function run(context: Context, words: readonly string[], options: Options): Promise<number> {
   const path = one(words, "cpr run");
   const frames = stringOption(options, "frames") ?? "-";
-  const target = stringOption(options, "target") ?? "interp";
-  if (target !== "interp") throw usageError(`--target ${target}: interp is available`);
   const { parser } = readParserFile(context, path, options);
-  const interpreter = new Interpreter(parser);
+  const ran = runner(parser, stringOption(options, "target") ?? "interp");
+  const keys = new Uint32Array(parser.numKeys);
   const start = parser.numKeys > 1 ? 14 : 0;
   const parse = (id: unknown, frame: Uint8Array): void => {
-    interpreter.clear();
     // the flow dissector starts behind the Ethernet header, at the frame's EtherType
-    if (start > 0) interpreter.keys[1] = frame.length < 14 ? 0 : (frame[12]! << 8) | frame[13]!;
-    interpreter.run(frame, frame.length, Math.min(start, frame.length));
-    context.out.json(answer(id, parser, interpreter));
+    if (start > 0) keys[1] = frame.length < 14 ? 0 : (frame[12]! << 8) | frame[13]!;
+    context.out.json(answer(id, parser, ran(frame, keys, Math.min(start, frame.length))));
   };
   const input = await openInput(context, frames);
   if (input.json || /\.jsonl$/.test(frames)) return runLines(context, frames, input.chunks, parse);
@@ -255,6 +290,29 @@ function diff(context: Context, words: readonly string[], options: Options): num
   return EXIT.difference;
 }
 
+function compile(context: Context, words: readonly string[], options: Options): number {
+  const output = stringOption(options, "output");
+  const target = stringOption(options, "target") ?? "wasm";
+  if (output === undefined) throw usageError("cpr compile: FILE.json --target wasm -o OUT");
+  if (target !== "wasm") throw usageError(`--target ${target}: wasm`);
+  const path = one(words, "cpr compile");
+  const code = compileWasm(readParserFile(context, path, options).parser);
+  if (!code.ok) {
+    for (const d of code.diagnostics) context.err.line(diagnosticLine(path, d));
+    return EXIT.difference;
+  }
+  const file = new OutputFile(output);
+  try {
+    file.write(code.value);
+    file.commit();
+  } finally {
+    file.discard();
+  }
+  if (context.json) context.out.json({ file: output, target, bytes: code.value.length });
+  else if (!context.quiet) context.out.line(`${output}: ${code.value.length} bytes`);
+  return EXIT.ok;
+}
+
 function cases(context: Context, words: readonly string[], options: Options): number {
   const { parser } = readParserFile(context, one(words, "cpr test"), options);
   const generated = generateCases(parser, numberOption(options, "seed", 1, 1, 0xffffffff));
@@ -321,12 +379,22 @@ export const cprCommands: readonly Command[] = [
     usage: "FILE.json --frames IN.jsonl|CAPTURE",
     options: {
       ...READ_OPTIONS,
-      target: { type: "string", value: "interp", help: "what runs the parser (default interp)" },
+      target: { type: "string", value: "interp|wasm", help: "what runs the parser (default interp)" },
       frames: { type: "string", value: "IN", help: "JSON lines {id, frame}, or a capture (default: stdin)" },
     },
     details:
       "Each frame gives a line {id, ret, code, encaps, last_node, metadata}; metadata is the whole memory, metameta first.",
     run,
+  },
+  {
+    name: "cpr compile",
+    summary: "compile a parser",
+    usage: "FILE.json --target wasm -o OUT",
+    options: { ...READ_OPTIONS, target: { type: "string", value: "wasm", help: "what for (default wasm)" } },
+    details:
+      "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor.",
+    ownsOutput: true,
+    run: compile,
   },
   {
     name: "cpr test",
@@ -347,7 +415,7 @@ export const cprCommands: readonly Command[] = [
     usage: "A.json B.json",
     options: READ_OPTIONS,
     details:
-      "Compares code, encapsulations and metadata (poisoned with a5 before). Exit code 1 when there is a difference.",
+      "Compares code, encapsulations and metadata (filled with ff before). Exit code 1 when there is a difference.",
     run: diff,
   },
   {

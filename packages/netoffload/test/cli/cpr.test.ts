@@ -81,6 +81,19 @@ test("run answers line by line; a bad line keeps its place", async () => {
   expect(json[3]).toMatchObject({ id: 4, ret: -13, code: "STOP_LENGTH", last_node: "ether" });
 });
 
+test("run on the wasm target answers as the interpreter does; compile writes the module", async () => {
+  const cases = join(folder, "cases.jsonl");
+  expect((await run("cpr", "test", ports, "-o", cases)).code).toBe(0);
+  const interp = await run("cpr", "run", ports, "--frames", cases);
+  const wasm = await run("cpr", "run", ports, "--frames", cases, "--target", "wasm");
+  expect(interp.json.length).toBeGreaterThan(100);
+  expect(wasm.out).toBe(interp.out);
+  const module = join(folder, "ports.wasm");
+  expect((await run("cpr", "compile", ports, "--target", "wasm", "-o", module)).code).toBe(0);
+  expect(WebAssembly.validate(readFileSync(module))).toBe(true);
+  expect((await run("cpr", "compile", ports, "--target", "vax", "-o", module)).code).toBe(2);
+});
+
 test("import says what it changed, on standard error", async () => {
   const kparser = file(
     "kparser.json",

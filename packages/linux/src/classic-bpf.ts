@@ -18,8 +18,11 @@ const SKF_AD_OFF = -0x1000;
 
 /** Ancillary loads: words that the kernel computes for the packet. */
 export const SKF_AD_PROTOCOL = 0;
+/** Ancillary load: whom the frame is for. */
 export const SKF_AD_PKTTYPE = 4;
+/** Ancillary load: the flow hash. */
 export const SKF_AD_RXHASH = 32;
+/** Ancillary load: where the payload begins, by the flow dissector. */
 export const SKF_AD_PAY_OFFSET = 52;
 
 /** A filter whose result is an ancillary word: as a socket filter, the packet is cut to so many bytes. */

@@ -18,14 +18,21 @@ const IFNAMSIZ = 16;
 
 /** What the reader of a tap takes off the kernel's hands (TUNSETOFFLOAD). */
 export const TUN_F_CSUM = 0x01;
+/** Offload the reader takes: TCP over IPv4 segmentation. */
 export const TUN_F_TSO4 = 0x02;
+/** Offload the reader takes: TCP over IPv6 segmentation. */
 export const TUN_F_TSO6 = 0x04;
+/** Offload the reader takes: TCP segmentation of packets with ECN. */
 export const TUN_F_TSO_ECN = 0x08;
+/** Offload the reader takes: UDP fragmentation. */
 export const TUN_F_UFO = 0x10;
+/** Offload the reader takes: UDP over IPv4 segmentation. */
 export const TUN_F_USO4 = 0x20;
+/** Offload the reader takes: UDP over IPv6 segmentation. */
 export const TUN_F_USO6 = 0x40;
 /** UDP tunnel GSO, Linux 6.17 and later; needs the header of 24 bytes. */
 export const TUN_F_UDP_TUNNEL_GSO = 0x080;
+/** Offload the reader takes: The outer checksum of UDP tunnels when segmenting. */
 export const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
 
 /** How a tap is made. */

@@ -7,7 +7,7 @@ type Schema = Record<string, unknown>;
 const HEX = { type: "string", pattern: "^0x[0-9a-fA-F]{1,13}$" };
 
 /** JSON Schema (draft 2020-12) of native documents. */
-export function jsonSchema(): Schema {
+export function jsonSchema(): Record<string, unknown> {
   const defs: Record<string, Schema> = {};
   for (const [name, shape] of Object.entries(SHAPES)) {
     if (name === "any") {

@@ -59,7 +59,7 @@ export const NO_CSUM_CAPS: LegacyCsumCaps = {
   gsoTypes: 0,
 };
 
-const REASONS = [
+const REASONS: readonly LegacyReason[] = [
   "vlan",
   "not-l4",
   "family",
@@ -78,10 +78,28 @@ const REASONS = [
   "encap-ipv6",
   "not-encapsulated",
   "sctp-crc",
-] as const;
+];
 
 /** Why a packet is not for the device. */
-export type LegacyReason = (typeof REASONS)[number];
+export type LegacyReason =
+  | "vlan"
+  | "not-l4"
+  | "family"
+  | "ip-options"
+  | "fragment"
+  | "rthdr"
+  | "no-next-header"
+  | "truncated"
+  | "exthdr"
+  | "hao"
+  | "l4"
+  | "l4-offset"
+  | "min-len"
+  | "gso"
+  | "encapsulated"
+  | "encap-ipv6"
+  | "not-encapsulated"
+  | "sctp-crc";
 
 /**
  * `none`: nothing was asked for. `offload`: the device may. `resolved`: software did it. `fail`: software must (only

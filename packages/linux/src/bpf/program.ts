@@ -116,7 +116,7 @@ export class BpfProgram {
 
   /**
    * Run a packet program on bytes.
-   * @param repeat - how often; the result is the last one's
+   * `repeat`: how often; the result is the last one's
    * @returns its return value, the packet or (flow dissector) the keys it left, and nanoseconds of one run
    */
   testRun(

@@ -53,3 +53,12 @@ export const NS_PPP: u32 = 4;
 export const NS_LLC: u32 = 5;
 export const NS_GUESS: u32 = 6;
 export const NS_UDP_PORT: u32 = 7;
+
+/** What lies behind a UDP port; ENCAP_FOU + IP protocol for foo-over-UDP, which has no header of its own. */
+export const ENCAP_NONE: u32 = 0;
+export const ENCAP_VXLAN: u32 = 1;
+export const ENCAP_VXLAN_GPE: u32 = 2;
+export const ENCAP_GENEVE: u32 = 3;
+export const ENCAP_GUE: u32 = 4;
+export const ENCAP_MPLS: u32 = 5;
+export const ENCAP_FOU: u32 = 0x100;

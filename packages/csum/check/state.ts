@@ -17,10 +17,16 @@ export const COUNTERS: u32 = 16 * 8;
 /** Where the records of one packet begin in the area. */
 export const RECORDS: u32 = 16 + COUNTERS * 4;
 
+/** Ports that the user told of, after the records: u32 each, port | kind << 16. */
+export const PORTS: u32 = RECORDS + MAX_RECORDS * RECORD;
+export const MAX_PORTS: u32 = 64;
+
 /** Walk state: addresses are absolute, lengths bytes. */
 export class W {
   /** Area of the caller: 16 zero bytes, the counters, then the records of one packet. */
   static area: usize = 0;
+  /** Ports in the table. */
+  static ports: u32 = 0;
   /** Next record. */
   static next: usize = 0;
   static count: u32 = 0;

@@ -1,7 +1,10 @@
 // Packets in UDP, told by port: what IANA assigned, and Linux's own VXLAN port.
+import {
+  ENCAP_FOU, ENCAP_GENEVE, ENCAP_GUE, ENCAP_MPLS, ENCAP_VXLAN, ENCAP_VXLAN_GPE,
+} from "./codes";
 import { NS_ETHERNET, NS_ETHERTYPE, NS_GUESS, NS_IP, NS_PPP, STOP_END, STOP_ENCRYPTED, STOP_MALFORMED } from "./codes";
 import { sctp } from "./l4";
-import { be16, cut, go, setEnd, stop, W } from "./state";
+import { be16, cut, go, PORTS, setEnd, stop, W } from "./state";
 
 const ETH_P_IP: u32 = 0x0800;
 const ETH_P_IPV6: u32 = 0x86dd;
@@ -127,8 +130,25 @@ function teredo(): void {
   else stop(STOP_END);
 }
 
+/** A port that the user told of. */
+function told(kind: u32): void {
+  if (kind >= ENCAP_FOU) go(NS_IP, kind & 0xff, 0);
+  else if (kind == ENCAP_VXLAN) vxlan();
+  else if (kind == ENCAP_VXLAN_GPE) vxlanGpe();
+  else if (kind == ENCAP_GENEVE) geneve();
+  else if (kind == ENCAP_GUE) gue();
+  else if (kind == ENCAP_MPLS) go(NS_ETHERTYPE, ETH_P_MPLS, 0);
+  else stop(STOP_END);
+}
+
 /** @returns false when the port means nothing here */
 function enter(port: u32): bool {
+  for (let i: u32 = 0; i < W.ports; i++) {
+    const entry = load<u32>(W.area + PORTS + (i << 2));
+    if ((entry & 0xffff) != port) continue;
+    told(entry >> 16);
+    return true;
+  }
   switch (port) {
     case 4789: case 8472: vxlan(); return true;
     case 4790: vxlanGpe(); return true;

@@ -7,19 +7,32 @@ import { fixRecords } from "./fix";
 import { ipProto } from "./l4";
 import { enterLink } from "./link";
 import { innerPartials } from "./partial";
-import { MAX_RECORDS, MAX_STEPS, RECORD, RECORDS, stop, W } from "./state";
+import { MAX_PORTS, MAX_RECORDS, MAX_STEPS, PORTS, RECORD, RECORDS, stop, W } from "./state";
 import { udpPort } from "./tunnel";
 
 export { frag_setup } from "./fragment";
 
 /** Bytes the area of {@link setup} needs. */
 export function area_size(): u32 {
-  return RECORDS + MAX_RECORDS * RECORD;
+  return PORTS + MAX_PORTS * 4;
+}
+
+/**
+ * Tell of a UDP port.
+ * @param kind - ENCAP_ code, or 0x100 + IP protocol for FOU
+ * @returns false: the table is full
+ */
+export function udp_encap(port: u32, kind: u32): bool {
+  if (W.ports == MAX_PORTS) return false;
+  store<u32>(W.area + PORTS + (W.ports << 2), port | (kind << 16));
+  W.ports++;
+  return true;
 }
 
 /** Give the walker its area; 4-aligned. */
 export function setup(area: usize): void {
   W.area = area;
+  W.ports = 0;
   memory.fill(area, 0, RECORDS);
 }
 

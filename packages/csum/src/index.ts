@@ -43,6 +43,7 @@ export {
   LAYERS,
   REASONS,
   STOPS,
+  type UdpEncap,
   VERDICTS,
   type WalkStop,
 } from "./check/codes.ts";

@@ -97,3 +97,15 @@ export const STOPS: readonly WalkStop[] = [
   "too_deep",
   "unknown_link_type",
 ];
+
+/**
+ * What lies behind a UDP port: a tunnel's header, or with `fou` an IP protocol's packet at once (foo over UDP, which
+ * has no port of its own). `none`: nothing, also where a standard port says otherwise.
+ */
+export type UdpEncap = "none" | "vxlan" | "vxlan-gpe" | "geneve" | "gue" | "mpls" | { readonly fou: number };
+
+/** Names of {@link UdpEncap} by the walker's number. */
+export const ENCAPS: readonly string[] = ["none", "vxlan", "vxlan-gpe", "geneve", "gue", "mpls"];
+
+/** The walker's number for FOU, to which the IP protocol is added. */
+export const ENCAP_FOU = 0x100;

@@ -4,9 +4,12 @@ import {
   type ChecksumLayer,
   type ChecksumReason,
   type ChecksumVerdict,
+  ENCAP_FOU,
+  ENCAPS,
   LAYERS,
   REASONS,
   STOPS,
+  type UdpEncap,
   VERDICTS,
   type WalkStop,
 } from "./codes.ts";
@@ -44,6 +47,8 @@ export interface PacketCheckerOptions {
    * The datagram untouched for longest makes room. The packet that completes one carries its verdicts.
    */
   readonly fragmentBytes?: number;
+  /** UDP ports besides the standard ones, or in their place; at most 64. */
+  readonly udpEncap?: ReadonlyMap<number, UdpEncap>;
 }
 
 const RECORD_WORDS = 8;
@@ -68,7 +73,7 @@ export class PacketChecker {
   #words: Uint32Array;
   #count = 0;
 
-  /** @throws RangeError when there is no memory for it */
+  /** @throws RangeError when there is no memory for it, or a port of the options is none */
   constructor(options: PacketCheckerOptions = {}) {
     const { memory, fragmentBytes = 0 } = options;
     this.#memory = memory;
@@ -88,9 +93,18 @@ export class PacketChecker {
       this.#frame = frame;
       this.#frameRoom = this.#wasm.buffer.byteLength - frame;
     }
+    for (const [port, encap] of options.udpEncap ?? []) this.#encap(port, encap);
     this.#records = (this.#walker.records() >>> 0) / 4;
     this.#bytes = new Uint8Array(this.#wasm.buffer);
     this.#words = new Uint32Array(this.#wasm.buffer);
+  }
+
+  #encap(port: number, encap: UdpEncap): void {
+    const kind = typeof encap === "string" ? ENCAPS.indexOf(encap) : ENCAP_FOU + (encap.fou & 0xff);
+    if (kind < 0 || !(port >= 0 && port <= 0xffff) || this.#walker.udp_encap(port, kind) === 0)
+      throw new RangeError(
+        `PacketChecker: udpEncap ${port}: a port, one of ${ENCAPS.join(", ")} or {fou}, 64 at most`,
+      );
   }
 
   #alloc(bytes: number): number {

@@ -12,6 +12,7 @@ export interface WalkerExports {
   records(): number;
   count(): number;
   stopped(): number;
+  udp_encap(port: number, kind: number): number;
   frag_setup(base: number, bytes: number): number;
   check(frame: number, captured: number, wire: number, linkType: number, time: number): number;
   check_batch(frames: number, count: number, results: number, into: number, bytes: number): number;

@@ -7,6 +7,7 @@ import { faultLine, openInput, readCaptureFile } from "./capture.ts";
 import type { Context, Options } from "./command.ts";
 import { EXIT, Outcome, usageError } from "./exit.ts";
 import { readJsonLines } from "./input.ts";
+import { udpEncapOption } from "./udp-encap.ts";
 
 /** Largest record; never touched memory costs nothing. */
 const BUFFER = 192 << 20;
@@ -43,7 +44,8 @@ class Check {
     this.context = context;
     this.verbose = options.verbose === true;
     const fragmentBytes = options["no-reassembly"] === true ? 0 : FRAGMENTS;
-    this.checker = new PacketChecker({ memory: this.memory, fragmentBytes });
+    const udpEncap = udpEncapOption(options);
+    this.checker = new PacketChecker({ memory: this.memory, fragmentBytes, udpEncap });
     this.#frames = this.memory.alloc(BATCH * 20);
     this.#results = this.memory.alloc(BATCH * 4);
     this.#records = this.memory.alloc(RECORDS);

@@ -5,6 +5,7 @@ import { faultLine, readCaptureFile } from "./capture.ts";
 import { type Context, type Options, stringOption } from "./command.ts";
 import { Outcome, usageError } from "./exit.ts";
 import { OutputFile } from "./output.ts";
+import { udpEncapOption } from "./udp-encap.ts";
 
 /** What was written. */
 interface Fixed {
@@ -20,11 +21,12 @@ export async function csumFix(context: Context, words: readonly string[], option
   if (words.length !== 1 || output === undefined) throw usageError("csum fix: FILE -o OUT [--all]");
   const [path] = words as [string];
   const all = options.all === true;
+  const udpEncap = udpEncapOption(options);
   const outcome = new Outcome();
   const file = new OutputFile(output);
   try {
     const fixed: Fixed = { fields: 0, fixedPackets: 0, badLeft: 0 };
-    const checker = new PacketChecker();
+    const checker = new PacketChecker({ udpEncap });
     let writer: CaptureWriter | null = null;
     const end = await readCaptureFile(context, path, (reader) => {
       writer ??= makeWriter(file, output, reader);

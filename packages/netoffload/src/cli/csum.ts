@@ -3,6 +3,7 @@
 import type { Command } from "./command.ts";
 import { csumCheck } from "./csum-check.ts";
 import { csumFix } from "./csum-fix.ts";
+import { UDP_ENCAP_OPTION } from "./udp-encap.ts";
 
 /** The commands. */
 export const csumCommands: readonly Command[] = [
@@ -17,6 +18,7 @@ export const csumCommands: readonly Command[] = [
         help: "a line for every packet, not only for those with a finding",
       },
       "no-reassembly": { type: "boolean", help: "leave fragments unverifiable" },
+      "udp-encap": UDP_ENCAP_OPTION,
     },
     details: `
 Reads captures (pcap, pcapng, gzip, zstd, by content; '-': standard input) or JSON lines {"id","frame"[,"link_type"]}
@@ -33,7 +35,10 @@ Exit codes: 0 none is bad, 1 some are, 2 bad usage or a damaged capture (all who
     summary: "fill in partial checksums, with --all bad ones too",
     usage: "FILE -o OUT [--all]",
     ownsOutput: true,
-    options: { all: { type: "boolean", help: "replace bad checksums too" } },
+    options: {
+      all: { type: "boolean", help: "replace bad checksums too" },
+      "udp-encap": UDP_ENCAP_OPTION,
+    },
     details: `
 OUT has FILE's format unless its name ends in .pcap or .pcapng. Fragments, quoted packets and what cannot be verified
 stay as they are.`,

@@ -15,6 +15,7 @@ import { type DeviceChoice, deviceChoice } from "./device.ts";
 import { Outcome, usageError } from "./exit.ts";
 import { runJobs } from "./jobs.ts";
 import { OutputFile } from "./output.ts";
+import { verifySent } from "./verify-sent.ts";
 import { verifyText } from "./verify-text.ts";
 
 const OFFLOADS: readonly OffloadName[] = ["tx_csum", "rx_csum"];
@@ -86,6 +87,12 @@ function jobOf(words: readonly string[], options: Options): Job {
 }
 
 async function run(context: Context, words: readonly string[], options: Options): Promise<number> {
+  const [sent, received] = [stringOption(options, "sent"), stringOption(options, "received")];
+  if (sent !== undefined || received !== undefined) {
+    if (sent === undefined || received === undefined || words.length > 0)
+      throw usageError("verify --sent A --received B: both are needed, and no further FILE");
+    return verifySent(context, sent, received);
+  }
   const job = jobOf(words, options);
   const jobs = numberOption(options, "jobs", 1, 1, 256);
   if (jobs > 1 && job.shards > 1) throw usageError("--jobs and --shard: one of them, not both");
@@ -219,12 +226,22 @@ export const verifyCommand: Command = {
     report: { type: "string", value: "FILE", help: "also write the summary to FILE" },
     timeout: { type: "string", value: "SECONDS", help: "for each answer of exec:CMD (default 10)" },
     state: { type: "string", value: "DIR", help: "where sim/NAME devices are kept" },
+    sent: {
+      type: "string",
+      value: "A",
+      help: "what a stack handed to a real device; metadata in comments or A.jsonl",
+    },
+    received: { type: "string", value: "B", help: "with --sent: what left the device" },
   },
   details: `
 Builds an image of the offload programs, loads it over devlink, enables each offload whose hash equals the
 kernel's, and drives every packet of the captures (pcap, pcapng, gzip, zstd; '-': standard input; none: the
 bundled capture) through transmit and receive. Three sides are compared byte for byte: the device, the kernel's
 program on this CPU, and the captured bytes where a slow oracle finds their checksums right.
+
+With --sent and --received a real device is judged: frames are matched by content without checksum and identification
+fields and compared byte for byte. Metadata, as JSON in a packet's comment or as lines of A.jsonl with "packet":
+{"csum_start","csum_offset","csum_not_inet","gso_size"}; without it every pseudo-header sum is to be filled in.
 
 Exit codes: 0 nothing differs, 1 something differs, 2 bad usage or a damaged capture (all whole packets are done).`,
   run,

@@ -25,6 +25,8 @@ export interface Shape {
   readonly flags: number;
   /** Types of the TLVs of the last hop, as indices into its table; null: padding only. */
   readonly tlvs: readonly number[] | null;
+  /** Entry of the last hop's metadata whose condition shall hold; null: none. */
+  readonly when: number | null;
 }
 
 /** A packet under construction: bits once chosen stay. */
@@ -55,7 +57,7 @@ export class PacketBuilder {
         node,
         at,
         hop.step,
-        i === hops.length - 1 ? shape : { ...shape, tlvs: null },
+        i === hops.length - 1 ? shape : { ...shape, tlvs: null, when: null },
       );
       if (!node.overlay) at += length;
     }
@@ -69,6 +71,8 @@ export class PacketBuilder {
     this.#choose(node, at, step);
     for (const c of node.preChecks) this.solve(c.expr, at, true);
     for (const c of node.condExprs) this.solve(c.expr, at, true);
+    const when = shape.when === null ? null : (node.actions.metadata[shape.when]?.when ?? null);
+    if (when !== null) this.solve(when, at, true);
     if (node.body?.kind === "flags") this.#flags(node.body, at, shape.flags);
     const length = this.#size(node, at, shape);
     this.#room(at + length);

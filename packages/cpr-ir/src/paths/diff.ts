@@ -19,11 +19,13 @@ export type ParserDiff =
 export interface Outcome {
   readonly code: number;
   readonly encaps: number;
+  /** Nodes entered. */
+  readonly nodes: number;
   readonly metadata: Uint8Array;
 }
 
 /**
- * Compare two parsers by what can be seen of them: code, encapsulations, metadata.
+ * Compare two parsers by what can be seen of them: code, encapsulations, nodes entered, metadata.
  * @param rounds - random mutations tried after the cases of both parsers
  */
 export function diffParsers(a: Parser, b: Parser, rounds = 20_000, seed = 1): ParserDiff {
@@ -50,6 +52,7 @@ export function diffParsers(a: Parser, b: Parser, rounds = 20_000, seed = 1): Pa
 export class Pair {
   readonly #a: Interpreter;
   readonly #b: Interpreter;
+  #fill = 0;
 
   constructor(a: Parser, b: Parser) {
     this.#a = new Interpreter(a);
@@ -58,21 +61,23 @@ export class Pair {
 
   /** Both outcomes where they differ, else null. */
   differ(c: ParserCase): Extract<ParserDiff, { kind: "different" }> | null {
+    this.#fill ^= 0xff;
     for (const run of [this.#a, this.#b]) {
-      // poison: a zero that is written can be told from one that is not
-      run.metadata.fill(0xff);
+      // zeros that are written show over ones, ones over zeros: in turn
+      run.metadata.fill(this.#fill);
       run.keys.fill(0);
       run.keys.set(c.keys.subarray(0, run.keys.length));
       run.run(c.packet);
     }
     const [a, b] = [this.#a, this.#b];
-    if (a.code === b.code && a.encaps === b.encaps && same(a.metadata, b.metadata)) return null;
+    if (a.code === b.code && a.encaps === b.encaps && a.nodes === b.nodes && same(a.metadata, b.metadata))
+      return null;
     return { kind: "different", at: c, a: outcome(a), b: outcome(b) };
   }
 }
 
 function outcome(run: Interpreter): Outcome {
-  return { code: run.code, encaps: run.encaps, metadata: run.metadata.slice() };
+  return { code: run.code, encaps: run.encaps, nodes: run.nodes, metadata: run.metadata.slice() };
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

@@ -215,7 +215,7 @@ function cycle(parser: Parser, start: number): Hop[] | null {
 /** Shapes worth a packet each: header lengths, flags one by one and together, TLVs one by one and together. */
 function shapes(parser: Parser, hops: readonly Hop[], random: Xorshift): Shape[] {
   const last = parser.nodes[hops[hops.length - 1]!.node]!;
-  const plain: Shape = { longer: 0, flags: 0, tlvs: null };
+  const plain: Shape = { longer: 0, flags: 0, tlvs: null, when: null };
   const out: Shape[] = [plain];
   if (hops.length > 8) return out;
   const bodies = hops.map((h) => parser.nodes[h.node]!.body);
@@ -224,8 +224,20 @@ function shapes(parser: Parser, hops: readonly Hop[], random: Xorshift): Shape[]
     for (let flags = 1; flags < 1 << Math.min(fields, 5); flags++) out.push({ ...plain, flags });
   if (hops.some((h) => parser.nodes[h.node]!.hdrLen.kind === "amount"))
     for (const longer of [1, 2, 5, 60]) out.push({ ...plain, longer, flags: random.below(256) });
+  for (const [i, m] of last.actions.metadata.entries())
+    for (let n = m.when === null ? 0 : 2 * parts(m.when); n > 0; n--) out.push({ ...plain, when: i });
   if (last.body?.kind === "tlvs") out.push(...tlvShapes(parser, last.body));
   return out;
+}
+
+/** Comparisons of a condition, at most 8. */
+function parts(expr: Expr): number {
+  return expr.kind === "compare"
+    ? 1
+    : Math.min(
+        8,
+        expr.ents.reduce((n, e) => n + parts(e), 0),
+      );
 }
 
 function tlvShapes(parser: Parser, body: Tlvs): Shape[] {
@@ -234,10 +246,11 @@ function tlvShapes(parser: Parser, body: Tlvs): Shape[] {
     const n = parser.tlvNodes[e.node]!.overlay?.table.length ?? 1;
     return Array.from({ length: Math.max(n, 1) }, (_, v) => i + 16 * v);
   });
-  for (const v of variants) for (const longer of [0, 1, 2]) out.push({ longer, flags: 0, tlvs: [v] });
+  for (const v of variants)
+    for (const longer of [0, 1, 2]) out.push({ longer, flags: 0, tlvs: [v], when: null });
   out.push(
-    { longer: 0, flags: 0, tlvs: variants.slice(0, 3) },
-    { longer: 1, flags: 0, tlvs: [...variants].reverse() },
+    { longer: 0, flags: 0, tlvs: variants.slice(0, 3), when: null },
+    { longer: 1, flags: 0, tlvs: [...variants].reverse(), when: null },
   );
   return out;
 }

@@ -7,7 +7,71 @@
 /** A set of features, one bit each. */
 export type Features = bigint;
 
-const ROWS = [
+/** A feature's name, without NETIF_F_. */
+export type FeatureName =
+  | "SG"
+  | "IP_CSUM"
+  | "HW_CSUM"
+  | "IPV6_CSUM"
+  | "HIGHDMA"
+  | "FRAGLIST"
+  | "HW_VLAN_CTAG_TX"
+  | "HW_VLAN_CTAG_RX"
+  | "HW_VLAN_CTAG_FILTER"
+  | "VLAN_CHALLENGED"
+  | "GSO"
+  | "GRO"
+  | "LRO"
+  | "TSO"
+  | "GSO_ROBUST"
+  | "TSO_ECN"
+  | "TSO_MANGLEID"
+  | "TSO6"
+  | "FSO"
+  | "GSO_GRE"
+  | "GSO_GRE_CSUM"
+  | "GSO_IPXIP4"
+  | "GSO_IPXIP6"
+  | "GSO_UDP_TUNNEL"
+  | "GSO_UDP_TUNNEL_CSUM"
+  | "GSO_PARTIAL"
+  | "GSO_TUNNEL_REMCSUM"
+  | "GSO_SCTP"
+  | "GSO_ESP"
+  | "GSO_UDP"
+  | "GSO_UDP_L4"
+  | "GSO_FRAGLIST"
+  | "GSO_ACCECN"
+  | "FCOE_CRC"
+  | "SCTP_CRC"
+  | "NTUPLE"
+  | "RXHASH"
+  | "RXCSUM"
+  | "NOCACHE_COPY"
+  | "LOOPBACK"
+  | "RXFCS"
+  | "RXALL"
+  | "HW_VLAN_STAG_TX"
+  | "HW_VLAN_STAG_RX"
+  | "HW_VLAN_STAG_FILTER"
+  | "HW_L2FW_DOFFLOAD"
+  | "HW_TC"
+  | "HW_ESP"
+  | "HW_ESP_TX_CSUM"
+  | "RX_UDP_TUNNEL_PORT"
+  | "HW_TLS_TX"
+  | "HW_TLS_RX"
+  | "GRO_HW"
+  | "HW_TLS_RECORD"
+  | "GRO_FRAGLIST"
+  | "HW_MACSEC"
+  | "GRO_UDP_FWD"
+  | "HW_HSR_TAG_INS"
+  | "HW_HSR_TAG_RM"
+  | "HW_HSR_FWD"
+  | "HW_HSR_DUP";
+
+const ROWS: readonly (readonly [bit: number, name: FeatureName, ethtool: string])[] = [
   [0, "SG", "tx-scatter-gather"],
   [1, "IP_CSUM", "tx-checksum-ipv4"],
   [3, "HW_CSUM", "tx-checksum-ip-generic"],
@@ -70,10 +134,7 @@ const ROWS = [
   [61, "HW_HSR_TAG_RM", "hsr-tag-rm-offload"],
   [62, "HW_HSR_FWD", "hsr-fwd-offload"],
   [63, "HW_HSR_DUP", "hsr-dup-offload"],
-] as const;
-
-/** A feature's name, without NETIF_F_. */
-export type FeatureName = (typeof ROWS)[number][1];
+];
 
 /** One feature. */
 export interface FeatureRow {

@@ -152,9 +152,11 @@ export const FEATURES: readonly FeatureRow[] = /* @__PURE__ */ ROWS.map(([bit, n
 }));
 
 /** Masks of one bit by name: `NETIF_F.TSO` is the kernel's NETIF_F_TSO. */
-export const NETIF_F: Readonly<Record<FeatureName, Features>> = /* @__PURE__ */ Object.fromEntries(
-  ROWS.map(([bit, name]) => [name, 1n << BigInt(bit)]),
-) as Record<FeatureName, Features>;
+export const NETIF_F: Readonly<Record<FeatureName, Features>> = /* @__PURE__ */ (() =>
+  Object.fromEntries(ROWS.map(([bit, name]) => [name, 1n << BigInt(bit)])) as Record<
+    FeatureName,
+    Features
+  >)();
 
 /** First bit of the GSO block: gso_type bit n belongs to feature n + 16. */
 export const NETIF_F_GSO_SHIFT = 16;
@@ -196,8 +198,8 @@ export const NETIF_F_NEVER_CHANGE: Features = /* @__PURE__ */ any("VLAN_CHALLENG
 /** An upper device that has these off turns them off below. */
 export const NETIF_F_UPPER_DISABLES: Features = /* @__PURE__ */ any("LRO");
 /** A master has these when one of its ports does. */
-export const NETIF_F_ONE_FOR_ALL: Features =
-  /* @__PURE__ */ NETIF_F_GSO_SOFTWARE | any("GSO_ROBUST", "SG", "HIGHDMA", "FRAGLIST", "VLAN_CHALLENGED");
+export const NETIF_F_ONE_FOR_ALL: Features = /* @__PURE__ */ (() =>
+  NETIF_F_GSO_SOFTWARE | any("GSO_ROBUST", "SG", "HIGHDMA", "FRAGLIST", "VLAN_CHALLENGED"))();
 /** A master has these when all of its ports do. */
 export const NETIF_F_ALL_FOR_ALL: Features = /* @__PURE__ */ any("NOCACHE_COPY", "FSO");
 

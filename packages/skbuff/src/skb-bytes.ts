@@ -4,7 +4,7 @@ import type { SkBuff } from "./sk-buff.ts";
 import { SK_BUFF_OFF as O, SKB_SHARED_INFO_OFF as S, SK_BUFF_BITS } from "./sk-buff-fields.ts";
 
 const FRAG_SIZE = 12;
-const UNREADABLE = 1 << SK_BUFF_BITS.unreadable[0];
+const UNREADABLE: number = /* @__PURE__ */ (() => 1 << SK_BUFF_BITS.unreadable[0])();
 
 /**
  * One byte of a packet.

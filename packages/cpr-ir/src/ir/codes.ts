@@ -37,9 +37,8 @@ export const CODE = {
 /** Name of a code. */
 export type CodeName = keyof typeof CODE;
 
-const NAMES: ReadonlyMap<number, CodeName> = new Map(
-  Object.entries(CODE).map(([name, code]) => [code, name as CodeName]),
-);
+const NAMES: ReadonlyMap<number, CodeName> = /* @__PURE__ */ (() =>
+  new Map(Object.entries(CODE).map(([name, code]) => [code, name as CodeName])))();
 
 /** `STOP_OKAY` for -4; the number itself where it has no name. */
 export function codeName(code: number): string {

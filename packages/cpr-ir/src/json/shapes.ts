@@ -63,12 +63,12 @@ const LOAD: Shape = {
   },
 };
 
-const AMOUNT: Shape = {
+const AMOUNT: Shape = /* @__PURE__ */ (() => ({
   constant: { kind: { t: "int", min: 0, max: 0x7fffffff }, doc: "A fixed amount; alone." },
   ...LOAD,
   multiplier: { kind: U16, default: 1, doc: "Factor, after the shift." },
   add: { kind: U16, default: 0, doc: "Added last." },
-};
+}))();
 
 const LOOKUP = (node: Kind): Shape => ({
   ...LOAD,
@@ -78,15 +78,25 @@ const LOOKUP = (node: Kind): Shape => ({
   default: { kind: either({ t: "word", of: ["wild"] }, CODE), doc: "Code of a miss without wildcard." },
 });
 
-const CONDS: Prop = { kind: object("checks"), also: ["cond_exprs"], doc: "Conditions." };
-const METADATA: Prop = { kind: object("metadata"), doc: "Metadata written." };
-const COUNTERS: Prop = { kind: list("counter-action"), doc: "Counter steps before or after the metadata." };
-const HANDLER: Prop = { kind: either(TEXT, object("any")), doc: "A C function: not portable, not hashed." };
-const TLV_REF = either(TEXT, object("tlv-node"));
-const SUB_REF = either(TEXT, object("sub-node"));
+const CONDS: Prop = /* @__PURE__ */ (() => ({
+  kind: object("checks"),
+  also: ["cond_exprs"],
+  doc: "Conditions.",
+}))();
+const METADATA: Prop = /* @__PURE__ */ (() => ({ kind: object("metadata"), doc: "Metadata written." }))();
+const COUNTERS: Prop = /* @__PURE__ */ (() => ({
+  kind: list("counter-action"),
+  doc: "Counter steps before or after the metadata.",
+}))();
+const HANDLER: Prop = /* @__PURE__ */ (() => ({
+  kind: either(TEXT, object("any")),
+  doc: "A C function: not portable, not hashed.",
+}))();
+const TLV_REF: Kind = /* @__PURE__ */ (() => either(TEXT, object("tlv-node")))();
+const SUB_REF: Kind = /* @__PURE__ */ (() => either(TEXT, object("sub-node")))();
 
 /** All objects. */
-export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
+export const SHAPES: Readonly<Record<ShapeName, Shape>> = /* @__PURE__ */ (() => ({
   document: {
     cpr: { kind: { t: "int", min: 1, max: 1 }, required: true, doc: "Version of the format." },
     ...COMMENT,
@@ -439,7 +449,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
   },
   /** Anything at all: a handler of another tool. */
   any: {},
-};
+}))();
 
 /** Name of an object of the format. */
 export type ShapeName =

@@ -223,7 +223,7 @@ const USES: Readonly<Record<string, readonly string[]>> = {
   counter: ["counter"],
   key: ["key", "mask", "right-shift"],
 };
-const VALUE_PROPERTIES = new Set(Object.values(USES).flat());
+const VALUE_PROPERTIES: ReadonlySet<string> = /* @__PURE__ */ (() => new Set(Object.values(USES).flat()))();
 const EXIT_TYPES = new Set(["constant", "num_encaps", "num_nodes", "return_code", "counter", "key"]);
 
 function resolveMetadata(scope: Scope, text: MetadataText, unit: Unit): Metadata {

@@ -45,7 +45,10 @@ export const CSUM_OFFL_SPEC_CMN: SkbCsumOfflSpec = {
 };
 
 /** Preset: the same without IPv6. @see skb_csum_offload_chk_help_cmn_v4_only() */
-export const CSUM_OFFL_SPEC_CMN_V4_ONLY: SkbCsumOfflSpec = { ...CSUM_OFFL_SPEC_CMN, ipv6Okay: false };
+export const CSUM_OFFL_SPEC_CMN_V4_ONLY: SkbCsumOfflSpec = /* @__PURE__ */ (() => ({
+  ...CSUM_OFFL_SPEC_CMN,
+  ipv6Okay: false,
+}))();
 
 /** Out of {@link skbCsumOffloadChk}; caller-owned. */
 export interface CsumEncapped {

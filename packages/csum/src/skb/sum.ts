@@ -10,7 +10,7 @@ import { csumAdd, csumBlockAdd, type Wsum } from "../arith.ts";
 import { CsumError } from "../errors.ts";
 
 const FRAG_SIZE = 12;
-const UNREADABLE = 1 << SK_BUFF_BITS.unreadable[0];
+const UNREADABLE: number = /* @__PURE__ */ (() => 1 << SK_BUFF_BITS.unreadable[0])();
 
 /** One piece of the packet inside the range [from, to), added at its position within the range. */
 function piece(

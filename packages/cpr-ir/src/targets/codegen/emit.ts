@@ -39,7 +39,12 @@ export interface Placed {
   readonly end: number;
 }
 
-const SIZES: Readonly<Record<number, number>> = { 1: SIZE.B, 2: SIZE.H, 4: SIZE.W, 8: SIZE.DW };
+const SIZES: Readonly<Record<number, number>> = /* @__PURE__ */ (() => ({
+  1: SIZE.B,
+  2: SIZE.H,
+  4: SIZE.W,
+  8: SIZE.DW,
+}))();
 
 /** Emit functions one behind the other; function numbers of calls are positions in the list. */
 export function emitFunctions(functions: readonly MachineFunction[]): {

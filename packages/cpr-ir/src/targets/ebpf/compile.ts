@@ -31,7 +31,7 @@ const LOOP_BYTES = 16;
  * | batch | the engine's | the program's first function |
  * | frames | 512 bytes each | 512 bytes all together, the rest behind the memory |
  */
-const EBPF: LinkTarget = {
+const EBPF: LinkTarget = /* @__PURE__ */ (() => ({
   batch,
   finish: (built, wide) => {
     const improved = improve(built.code, built.labels);
@@ -39,20 +39,18 @@ const EBPF: LinkTarget = {
     return { code, registers, reserved: loops ? LOOP_BYTES : 0 };
   },
   oneStack: { address: CONTROL.FRAMES, bytes: CONTROL.SIZE - CONTROL.FRAMES },
-};
+}))();
 
 /** Compile canonical IR bytes; untrusted input ends in diagnostics. */
 export function compileEbpf(ir: Uint8Array, options: EbpfOptions): Result<CompiledProgram> {
   return compileFor(EBPF, ir, { ...options, accel: "loops" });
 }
 
-const [CTL, AT, N, I, R] = [0, 1, 2, 3, 4].map((n) => MACHINE_REGISTERS + n) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+const CTL = MACHINE_REGISTERS;
+const AT = CTL + 1;
+const N = CTL + 2;
+const I = CTL + 3;
+const R = CTL + 4;
 const REGISTERS = MACHINE_REGISTERS + 5;
 const DONE = 0;
 const NEXT = 1;

@@ -70,9 +70,6 @@ export const OP_BSWAP = 0xd7;
 export const OP_MAY_GOTO = 0xe5;
 /** Copy as an address of the arena: a 64-bit MOV with this offset and immediate. Linux only. */
 export const CAST_OFF = 1;
-/** Source register of a 64-bit immediate load that names a map by its descriptor. */
-export const PSEUDO_MAP_FD = 1;
-
 /** Source register of a call that names a function of the program. */
 export const PSEUDO_CALL = 1;
 /** Helper number of a trap; the code is in r1. Units of accel1 are 1 to 6. */

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { KernelChecksum } from "../src/index.ts";
 import { live } from "./own-namespace.ts";
@@ -37,6 +38,17 @@ describe.runIf(live)("KernelChecksum", () => {
       // toEqual takes milliseconds per kilobyte
       if (Buffer.compare(result.frame, expected) !== 0) expect(result.frame).toEqual(expected);
     }
+  });
+
+  it("answers the README's question as the README says", async () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const code = /```typescript\n([\s\S]*?)```/.exec(readme)![1]!;
+    const hex = [...code.matchAll(/"([0-9a-f]+)"/g)].map((m) => m[1]).join("");
+    kernel.add(Buffer.from(hex, "hex"), 34, 6);
+    const [answer] = (await kernel.run()).results;
+    if (answer?.outcome !== "returned") throw new Error(JSON.stringify(answer));
+    expect(readme).toContain(`\`${Buffer.from(answer.frame.subarray(40, 42)).toString("hex")}\``);
+    expect(readme).toContain("`22c7`");
   });
 
   it("says why a frame was refused, in its place", async () => {

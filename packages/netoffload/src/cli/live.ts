@@ -46,11 +46,17 @@ async function openKernel(): Promise<KernelChecksum> {
 
 function subjectOf(options: Options): CsumSubject {
   const target = stringOption(options, "target") ?? "wasm";
-  if (target !== "wasm" && target !== "npu") throw usageError(`--target ${target}: wasm or npu`);
+  if (target !== "wasm" && target !== "npu" && target !== "ebpf")
+    throw usageError(`--target ${target}: wasm, npu or ebpf is accepted`);
   const named = ((options.program ?? []) as readonly string[]).map(findProgram);
   const pick = (name: string): ReturnType<typeof findProgram> =>
     named.find((p) => p.name === name) ?? findProgram(name);
-  return new CsumSubject({ tx: pick("tx_csum"), rx: pick("rx_csum") }, target satisfies CsumTarget);
+  try {
+    return new CsumSubject({ tx: pick("tx_csum"), rx: pick("rx_csum") }, target satisfies CsumTarget);
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error;
+    throw facilityError(`--target ${target}: ${error.message}\nsee: netoffload live status`);
+  }
 }
 
 async function compare(context: Context, words: readonly string[], options: Options): Promise<number> {
@@ -173,7 +179,7 @@ export const liveCommands: readonly Command[] = [
   {
     name: "live compare",
     summary: "random differential runs against the running kernel",
-    usage: "csum [--seconds N] [--seed S] [--target wasm|npu] [--replay FILE.jsonl] [-o FILE.jsonl]",
+    usage: "csum [--seconds N] [--seed S] [--target wasm|npu|ebpf] [--replay FILE.jsonl] [-o FILE.jsonl]",
     options: {
       seconds: {
         type: "string",
@@ -181,7 +187,11 @@ export const liveCommands: readonly Command[] = [
         help: "how long (default 10), longer until the matrix is covered",
       },
       seed: { type: "string", value: "S", help: "repeats a run; by default the time" },
-      target: { type: "string", value: "TARGET", help: "where the programs run: wasm (default) or npu" },
+      target: {
+        type: "string",
+        value: "TARGET",
+        help: "where the programs run: wasm (default), npu or ebpf",
+      },
       program: { type: "string", multiple: true, value: "NAME|FILE", help: "another version of a program" },
       "per-cell": { type: "string", value: "N", help: "how often each cell must come (default 100)" },
       replay: { type: "string", value: "FILE", help: "the cases of an earlier run's -o file, and no others" },

@@ -12,7 +12,7 @@ import {
   virtioNetHdrToSkb,
 } from "@netoffload/skbuff";
 import type { CsumCase } from "./csum-case.ts";
-import { type CsumPrograms, HostSide, NpuSide, type ProgramSide } from "./program-side.ts";
+import { type CsumPrograms, EbpfSide, HostSide, NpuSide, type ProgramSide } from "./program-side.ts";
 
 const MEMORY_BYTES = 8 << 20;
 const ETH_HLEN = 14;
@@ -38,7 +38,7 @@ export interface CsumAnswer {
 }
 
 /** Which program runs where. */
-export type CsumTarget = "wasm" | "npu";
+export type CsumTarget = "wasm" | "npu" | "ebpf";
 
 /** One memory, the host's programs in it, and perhaps a target beside it. */
 export class CsumSubject {
@@ -51,10 +51,10 @@ export class CsumSubject {
   readonly #header: DataView = new DataView(new ArrayBuffer(10));
 
   /** @param target - where the programs run; any but `wasm` is also compared with the host, memory and all */
-  constructor(programs: CsumPrograms, target: CsumTarget | ((memory: Memory) => ProgramSide) = "wasm") {
+  constructor(programs: CsumPrograms, target: CsumTarget = "wasm") {
     this.#host = new HostSide(this.#memory, programs);
-    if (typeof target === "function") this.#target = target(this.#memory);
-    else this.#target = target === "npu" ? new NpuSide(this.#memory, programs) : null;
+    if (target === "npu") this.#target = new NpuSide(this.#memory, programs);
+    else this.#target = target === "ebpf" ? new EbpfSide(this.#memory, programs) : null;
   }
 
   /** @param cases - at most {@link MAX_CASES}, of at most {@link MAX_BATCH_BYTES} in all (or one case alone) */

@@ -1,9 +1,10 @@
 /** Where the programs run: the host, or a target whose memory is set beside the host's. */
-import { compileNpu } from "@netoffload/cpr-ir";
+import { compileEbpf, compileNpu } from "@netoffload/cpr-ir";
 import { Npu } from "@netoffload/nic-model";
 import { HEAP_BASE, type Memory } from "@netoffload/skbuff";
 import { usageError } from "../cli/exit.ts";
 import type { Program } from "../programs.ts";
+import { KernelProgram } from "./kernel-program.ts";
 
 /** The two programs that a run compares. */
 export interface CsumPrograms {
@@ -90,4 +91,39 @@ export class NpuSide implements ProgramSide {
   }
 
   close(): void {}
+}
+
+/** The programs inside the live kernel, each over an arena with a copy of the host's memory at the same addresses. */
+export class EbpfSide implements ProgramSide {
+  readonly name: string = "ebpf";
+  memory: Uint8Array;
+  readonly #host: Memory;
+  readonly #loaded: Readonly<Record<keyof CsumPrograms, KernelProgram>>;
+
+  /** Throws {@link VerifierRefusal}, or LinuxError where bpf(2) is not to be had. */
+  constructor(host: Memory, programs: CsumPrograms) {
+    this.#host = host;
+    const load = (program: Program): KernelProgram => {
+      const { functionNumber, name } = program;
+      const compiled = compileEbpf(program.ir, { functionNumber });
+      if (!compiled.ok) throw usageError(`${name}: ${compiled.diagnostics[0]!.message}`);
+      return KernelProgram.load({ ...program, ...compiled.value }, { memoryBytes: host.size });
+    };
+    this.#loaded = { tx: load(programs.tx), rx: load(programs.rx) };
+    this.memory = this.#loaded.tx.bytes;
+  }
+
+  run(which: keyof CsumPrograms, addresses: Uint32Array, n: number, results: Int32Array): void {
+    const program = this.#loaded[which];
+    program.bytes.set(this.#host.bytes.subarray(HEAP_BASE), HEAP_BASE);
+    this.memory = program.bytes;
+    if (n === 0) return;
+    const answers = program.runBatch(addresses, n);
+    for (let i = 0; i < n; i++) results[i] = answers[2 * i + 1] === 0 ? answers[2 * i]! : TRAPPED;
+  }
+
+  close(): void {
+    this.#loaded.tx.close();
+    this.#loaded.rx.close();
+  }
 }

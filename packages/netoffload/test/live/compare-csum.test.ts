@@ -9,7 +9,7 @@ const scratch = mkdtempSync(join(tmpdir(), "netoffload-live-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe.runIf(live)("live compare csum", () => {
-  for (const target of ["wasm", "npu"])
+  for (const target of ["wasm", "npu", "ebpf"])
     it(`no difference on ${target}, every cell covered, nothing lost`, async () => {
       const words = ["--seconds", "1", "--per-cell", "3", "--target", target, "--json"];
       const { code, json } = await run("live", "compare", "csum", ...words);
@@ -52,7 +52,7 @@ describe.runIf(live)("live compare csum", () => {
 
   it("refuses what it does not know", async () => {
     expect((await run("live", "compare", "gso5")).code).toBe(2);
-    expect((await run("live", "compare", "csum", "--target", "abacus")).err).toContain("wasm or npu");
+    expect((await run("live", "compare", "csum", "--target", "abacus")).err).toContain("wasm, npu or ebpf");
     const file = join(scratch, "bad.jsonl");
     writeFileSync(file, '{"input":{"frame":"00"}}\n');
     const { code, err } = await run("live", "compare", "csum", "--replay", file);

@@ -46,6 +46,7 @@ export { enterNewNetworkNamespace } from "./namespace.ts";
 export { Ethtool } from "./netlink/ethtool.ts";
 export { type Link, type LinkChange, Route } from "./netlink/route.ts";
 export { KernelChecksum, type KernelChecksumBatch, type KernelChecksumResult } from "./oracle/checksum.ts";
+export { KernelChecksumSync } from "./oracle/checksum-sync.ts";
 export {
   type CoalescedBurst,
   type CoalescedPacket,
@@ -59,6 +60,7 @@ export {
   KernelSegmenter,
   type KernelSegmentResult,
 } from "./oracle/segmenter.ts";
+export { readSum, sumProbe } from "./oracle/sum-probe.ts";
 export { type PacketAuxdata, PacketSocket, type PacketSocketOptions } from "./packet-socket.ts";
 export { type LiveFacility, type LiveStatus, liveStatus } from "./status.ts";
 export { StructBytes } from "./struct-bytes.ts";

@@ -74,6 +74,7 @@ export class Libc {
       ioctlValue: call("int ioctl(int fd, ulong request, ulong arg)"),
       fcntl: call("int fcntl(int fd, int cmd, long arg)"),
       socket: call("int socket(int domain, int type, int protocol)"),
+      socketpair: call("int socketpair(int domain, int type, int protocol, void *pair)"),
       bind: call("int bind(int fd, const void *addr, uint len)"),
       connect: call("int connect(int fd, const void *addr, uint len)"),
       setsockopt: call("int setsockopt(int fd, int level, int name, const void *value, uint len)"),
@@ -137,6 +138,10 @@ export class Libc {
   }
   socket(domain: number, type: number, protocol: number): number {
     return this.#run("socket", domain, type, protocol);
+  }
+  /** @param pair - 8 bytes, which take two descriptors */
+  socketpair(domain: number, type: number, protocol: number, pair: Uint8Array): number {
+    return this.#run("socketpair", domain, type, protocol, pair);
   }
   /** @param address - a sockaddr, whole */
   bind(fd: number, address: Uint8Array): number {

@@ -50,6 +50,8 @@ export interface VerifyReport {
   offloads: Record<string, OffloadReport>;
   seconds: number;
   packets_per_second: number;
+  /** `--kernel live`: the release, checksums it computed, packets that could not be put to it. */
+  live_kernel?: { readonly release: string; readonly asked: number; readonly not_asked: number };
   interrupted?: true;
   /** Captures that ended before their end: file, byte offset, what is wrong. */
   faults?: { file: string; offset: number; message: string }[];

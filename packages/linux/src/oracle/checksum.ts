@@ -31,8 +31,6 @@ export interface KernelChecksumBatch {
 export class KernelChecksum {
   readonly #fixture: Fixture;
   readonly #writer: RecordWriter = new RecordWriter();
-  readonly #header: Uint8Array = new Uint8Array(10);
-  readonly #view: DataView = new DataView(this.#header.buffer);
 
   private constructor(fixture: Fixture) {
     this.#fixture = fixture;
@@ -55,13 +53,7 @@ export class KernelChecksum {
    * @param csumOffset - of the field, bytes from csumStart; the field holds the pseudo-header sum
    */
   add(frame: Uint8Array, csumStart: number, csumOffset: number): void {
-    this.#header.fill(0);
-    if (csumStart >= 0) {
-      this.#header[0] = 1;
-      this.#view.setUint16(6, csumStart, true);
-      this.#view.setUint16(8, csumOffset, true);
-    }
-    this.#writer.push(this.#header, frame);
+    writeQuestion(this.#writer, frame, csumStart, csumOffset);
   }
 
   /** Let the kernel judge what was added. */
@@ -72,17 +64,11 @@ export class KernelChecksum {
     const results: KernelChecksumResult[] = [];
     let [returned, refused, lost] = [0, 0, 0];
     for (const record of records(bytes)) {
-      const status = new DataView(record.buffer, record.byteOffset, record.length).getInt32(0, true);
-      if (status === 0) {
-        results.push({ outcome: "returned", frame: record.subarray(4) });
-        returned++;
-      } else if (status === LOST) {
-        results.push({ outcome: "lost" });
-        lost++;
-      } else {
-        results.push({ outcome: "refused", errno: errnoName(-status) });
-        refused++;
-      }
+      const result = readResult(record);
+      results.push(result);
+      if (result.outcome === "returned") returned++;
+      else if (result.outcome === "lost") lost++;
+      else refused++;
     }
     return { kernel: this.#fixture.kernel, results, returned, refused, lost };
   }
@@ -91,4 +77,23 @@ export class KernelChecksum {
   close(): Promise<void> {
     return this.#fixture.close();
   }
+}
+
+/** A question as the fixture reads it: virtio_net_hdr and frame. */
+export function writeQuestion(
+  writer: RecordWriter,
+  frame: Uint8Array,
+  csumStart: number,
+  csumOffset: number,
+): void {
+  const header = new Uint8Array(10);
+  if (csumStart >= 0) header.set([1, 0, 0, 0, 0, 0, csumStart, csumStart >> 8, csumOffset, csumOffset >> 8]);
+  writer.push(header, frame);
+}
+
+/** An answer of the fixture. */
+export function readResult(record: Uint8Array): KernelChecksumResult {
+  const status = new DataView(record.buffer, record.byteOffset, record.length).getInt32(0, true);
+  if (status === 0) return { outcome: "returned", frame: record.subarray(4) };
+  return status === LOST ? { outcome: "lost" } : { outcome: "refused", errno: errnoName(-status) };
 }

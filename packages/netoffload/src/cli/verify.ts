@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describeState } from "@netoffload/devlink";
 import { ideal } from "@netoffload/nic-model";
 import { ExecDevice } from "../exec-device.ts";
+import { openLiveKernel } from "../live/kernel-host.ts";
 import { findProgram, type Program, shippedPrograms } from "../programs.ts";
 import type { OffloadName, VerifyReport } from "../report.ts";
 import type { Mismatch } from "../verify/mismatch.ts";
@@ -38,6 +39,8 @@ interface Job {
   readonly offloads: readonly OffloadName[];
   readonly programs: readonly Program[];
   readonly noAccel: boolean;
+  /** The kernel's side is the running kernel's own C. */
+  readonly live: boolean;
   /** This process takes packets whose number (from 0) leaves this remainder. */
   readonly shard: number;
   readonly shards: number;
@@ -71,7 +74,8 @@ function shardOf(options: Options): { shard: number; shards: number } {
 
 function jobOf(words: readonly string[], options: Options): Job {
   const kernel = stringOption(options, "kernel") ?? "wasm";
-  if (kernel !== "wasm") throw usageError(`--kernel ${kernel}: wasm is available`);
+  if (kernel !== "wasm" && kernel !== "live")
+    throw usageError(`--kernel ${kernel}: wasm or live is accepted`);
   const require = stringOption(options, "require");
   if (require !== undefined && require !== "HARDWARE")
     throw usageError(`--require ${require}: HARDWARE is accepted`);
@@ -81,6 +85,7 @@ function jobOf(words: readonly string[], options: Options): Job {
     offloads: offloadsOf(options),
     programs: programsOf(options),
     noAccel: options["no-accel"] === true,
+    live: kernel === "live",
     ...shardOf(options),
     timeoutMs: numberOption(options, "timeout", 10, 1, 3600) * 1000,
   };
@@ -131,7 +136,9 @@ async function verifyFiles(
   outcome: Outcome,
 ): Promise<{ report: VerifyReport; pipeline: Pipeline }> {
   const { device } = job;
+  const live = job.live ? openLiveKernel() : null;
   const pipeline = await makePipeline({
+    ...(live === null ? {} : { host: (memory) => live.bind(memory) }),
     profile: device.kind === "model" ? device.profile : ideal,
     programs: job.programs,
     noAccel: job.noAccel,
@@ -176,6 +183,7 @@ async function verifyFiles(
     }
   } finally {
     await exec?.close();
+    live?.close();
   }
   if (told > TOLD) context.err.line(`netoffload: ${told - TOLD} further mismatches are counted, not shown`);
   const seconds = (performance.now() - started) / 1000;
@@ -184,6 +192,7 @@ async function verifyFiles(
     packets: verifier.packets,
     bytes: verifier.bytes,
     offloads: verifier.reports,
+    ...(live === null ? {} : { live_kernel: live.report() }),
     seconds: Number(seconds.toFixed(3)),
     packets_per_second: seconds > 0 ? Math.round(verifier.packets / seconds) : 0,
     ...(interrupted ? { interrupted: true as const } : {}),
@@ -211,7 +220,11 @@ export const verifyCommand: Command = {
       value: "DEVICE",
       help: "ideal (default), v4v6-basic, FILE.json, sim/NAME, exec:CMD",
     },
-    kernel: { type: "string", value: "SIDE", help: "wasm (default)" },
+    kernel: {
+      type: "string",
+      value: "SIDE",
+      help: "wasm (default): its programs on this CPU; live: its own C code",
+    },
     offloads: { type: "string", value: "LIST", help: "tx_csum,rx_csum (default: both)" },
     program: {
       type: "string",

@@ -1,13 +1,11 @@
 /** The differential run: cases of the matrix to the kernel and to the programs, every difference minimised. */
-import type { KernelChecksum, KernelChecksumResult } from "@netoffload/linux";
+import { type KernelChecksum, type KernelChecksumResult, readSum, sumProbe } from "@netoffload/linux";
 import { type CsumCase, drawCase } from "./csum-case.ts";
 import { type CsumCell, csumCells } from "./csum-cell.ts";
 import { type CsumAnswer, type CsumSubject, MAX_BATCH_BYTES, MAX_CASES, same } from "./csum-subject.ts";
 import { Random } from "./random.ts";
 
 const ETH_HLEN = 14;
-/** A probe's sum begins here: the first place that a tap takes. */
-const PROBE_START = 20;
 
 /** A case on which programs and kernel differ. */
 export interface CsumDifference {
@@ -91,11 +89,10 @@ export class CsumCompare {
   }
 }
 
-/** Ask the kernel for the sum of bytes: they follow the first place a sum may begin, and two zero bytes follow them. */
+/** Ask the kernel for the sum of bytes. */
 function addProbe(kernel: KernelChecksum, bytes: Uint8Array): void {
-  const probe = new Uint8Array(PROBE_START + bytes.length + 2);
-  probe.set(bytes, PROBE_START);
-  kernel.add(probe, PROBE_START, bytes.length);
+  const { frame, csumStart, csumOffset } = sumProbe(bytes);
+  kernel.add(frame, csumStart, csumOffset);
 }
 
 function txDifference(c: CsumCase, ours: CsumAnswer, kernel: KernelChecksumResult): CsumDifference | null {
@@ -117,10 +114,7 @@ function txDifference(c: CsumCase, ours: CsumAnswer, kernel: KernelChecksumResul
 function rxDifference(c: CsumCase, ours: CsumAnswer, kernel: KernelChecksumResult): CsumDifference | null {
   if (kernel.outcome !== "returned") return null;
   const part = c.frame.subarray(ETH_HLEN);
-  const at = PROBE_START + part.length;
-  const field = kernel.frame[at]! | (kernel.frame[at + 1]! << 8);
-  // a sum of 0 and one of 0xffff give the same field; only zero bytes sum to 0
-  const sum = field === 0xffff ? (part.every((b) => b === 0) ? 0 : 0xffff) : ~field & 0xffff;
+  const sum = readSum(kernel.frame, part);
   const fault = ours.fault?.startsWith("rx_csum") === true ? ours.fault : null;
   if (fault === null && ours.rx === 0 && ours.sum === sum) return null;
   return {

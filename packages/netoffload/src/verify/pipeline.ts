@@ -4,6 +4,7 @@
  * into the device (5, 6); tables and rules come with their own offloads (7, 8); the offload manager asks, compares
  * and enables (9).
  */
+import type { HostPrograms } from "@netoffload/csum";
 import {
   type Answer,
   DevlinkInstance,
@@ -31,6 +32,8 @@ export interface PipelineOptions {
   readonly image?: Uint8Array | null;
   /** Link plain loops instead of acceleration units. */
   readonly noAccel?: boolean;
+  /** The kernel's side in place of its programs on this CPU. */
+  readonly host?: (memory: Memory) => HostPrograms;
   /** Handle of the device, default `sim/nic0`. */
   readonly handle?: string;
   readonly device?: NicDeviceOptions;
@@ -76,7 +79,7 @@ export async function makePipeline(options: PipelineOptions): Promise<Pipeline> 
   const { profile, programs } = options;
   const memory = Memory.create(options.memoryBytes === undefined ? {} : { bytes: options.memoryBytes });
   const device = new NicDevice(profile, memory, options.device);
-  const host = kernelPrograms(memory, programs, options.noAccel === true);
+  const host = options.host?.(memory) ?? kernelPrograms(memory, programs, options.noAccel === true);
   const driver = new NicDriver(device, memory, 14, host);
   const instance = new DevlinkInstance(options.handle ?? "sim/nic0", driver);
   const manager = new OffloadManager(driver);

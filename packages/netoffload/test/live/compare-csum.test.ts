@@ -9,7 +9,7 @@ const scratch = mkdtempSync(join(tmpdir(), "netoffload-live-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe.runIf(live)("live compare csum", () => {
-  for (const target of ["wasm", "npu", "ebpf"])
+  for (const target of ["wasm", "npu"])
     it(`no difference on ${target}, every cell covered, nothing lost`, async () => {
       const words = ["--seconds", "1", "--per-cell", "3", "--target", target, "--json"];
       const { code, json } = await run("live", "compare", "csum", ...words);

@@ -97,12 +97,12 @@ export class PacketSocket {
   receiveAux(buffer: Uint8Array): { length: number; aux: PacketAuxdata | null } {
     const iov = new StructBytes(16).pointer(0, buffer).u64(8, BigInt(buffer.length));
     const message = new StructBytes(56)
-      .pointer(16, iov.bytes)
+      .pointer(16, iov)
       .u64(24, 1n)
       .pointer(32, this.#control)
       .u64(40, BigInt(this.#control.length));
     const length = libc().recvmsg(this.fd, message, MSG_TRUNC);
-    return { length, aux: length < 0 ? null : auxOf(this.#control, Number(message.getU64(40)), iov) };
+    return { length, aux: length < 0 ? null : auxOf(this.#control, Number(message.getU64(40))) };
   }
 
   /** Wait until there is something to receive. @returns false: nothing within `milliseconds` */
@@ -115,10 +115,10 @@ export class PacketSocket {
   }
 }
 
-/** The auxdata of a control buffer. @param iov - named so that it lives until the call has returned */
-function auxOf(control: Uint8Array, length: number, iov: StructBytes): PacketAuxdata | null {
+/** The auxdata of a control buffer. */
+function auxOf(control: Uint8Array, length: number): PacketAuxdata | null {
   const view = new DataView(control.buffer);
-  if (iov.bytes.length === 0 || length < 16 + 20) return null;
+  if (length < 16 + 20) return null;
   if (view.getInt32(8, true) !== SOL_PACKET || view.getInt32(12, true) !== PACKET_AUXDATA) return null;
   return {
     status: view.getUint32(16, true),

@@ -5,7 +5,7 @@ import { libc } from "./libc.ts";
 export class StructBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
-  readonly #named = new Map<number, Uint8Array>();
+  readonly #named = new Map<number, Uint8Array | StructBytes>();
 
   /** @param size - bytes */
   constructor(size: number) {
@@ -37,14 +37,17 @@ export class StructBytes {
     this.bytes[off + encoded.length] = 0;
     return this;
   }
-  /** Write the address of a buffer (64 bits), which stays alive as long as this structure; null writes 0. */
-  pointer(off: number, buffer: Uint8Array | null): this {
+  /**
+   * Write the address of a buffer (64 bits), which stays alive as long as this structure, as does what another
+   * structure names; null writes 0.
+   */
+  pointer(off: number, buffer: Uint8Array | StructBytes | null): this {
     if (buffer === null) {
       this.#named.delete(off);
       return this.u64(off, 0n);
     }
     this.#named.set(off, buffer);
-    return this.u64(off, libc().addressOf(buffer));
+    return this.u64(off, libc().addressOf(buffer instanceof StructBytes ? buffer.bytes : buffer));
   }
 
   getU16(off: number): number {

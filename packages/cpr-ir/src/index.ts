@@ -104,6 +104,29 @@ export {
 export { printInsn } from "./targets/ebpf/print.ts";
 export { compileNpu, type NpuOptions } from "./targets/npu/compile.ts";
 export type { Target } from "./targets/target.ts";
+export { type CompiledTcam, compileTcam, fitTcam, type TcamFit } from "./targets/tcam/compile.ts";
+export { decodeTcam } from "./targets/tcam/decode.ts";
+export { encodeTcam } from "./targets/tcam/encode.ts";
+export type { Merging } from "./targets/tcam/fuse.ts";
+export {
+  reportTcam,
+  TCAM_IDEAL,
+  type TcamLimits,
+  type TcamNodeUse,
+  type TcamReport,
+  type TcamResource,
+} from "./targets/tcam/limits.ts";
+export {
+  codeOfGoto,
+  done,
+  type Goto,
+  type TcamEntry,
+  type TcamOp,
+  type TcamProgram,
+  type TcamSource,
+  type TcamState,
+  type TcamTarget,
+} from "./targets/tcam/table.ts";
 export { compileWasm, DESCRIPTOR, wasmTarget } from "./targets/wasm/compile.ts";
 export { type WasmOutcome, WasmParser } from "./targets/wasm/run.ts";
 export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";

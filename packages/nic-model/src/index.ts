@@ -49,6 +49,7 @@ export {
   v4v6Basic,
 } from "./profiles/profile.ts";
 export { Ring } from "./ring.ts";
+export { TcamEngine, type TcamTrap } from "./tcam.ts";
 export {
   validateXmitSkb,
   vlanHwaccelPushInside,

@@ -6,6 +6,7 @@ import {
   compileWasm,
   type Diagnostic,
   diffParsers,
+  drawParser,
   fileDigest,
   formatCpr,
   generateCases,
@@ -395,6 +396,17 @@ export const cprCommands: readonly Command[] = [
       "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor.",
     ownsOutput: true,
     run: compile,
+  },
+  {
+    name: "cpr graph",
+    summary: "draw a parser",
+    usage: "FILE.json -o OUT.svg",
+    options: READ_OPTIONS,
+    details: "Layers from left to right, keys on the edges, encapsulations dashed, edges back below.",
+    run: (context, words, options) => {
+      context.out.write(drawParser(readParserFile(context, one(words, "cpr graph"), options).parser));
+      return EXIT.ok;
+    },
   },
   {
     name: "cpr test",

@@ -14,6 +14,7 @@ import {
   Interpreter,
   minimize,
   type Outcome,
+  ok,
   type Parser,
   readCpr,
   WasmParser,
@@ -29,6 +30,7 @@ import {
   type Options,
   stringOption,
 } from "./command.ts";
+import { fitParser, runTcam, tcamEngine, tcamText } from "./cpr-tcam.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput, readJsonLines } from "./input.ts";
 import { OutputFile } from "./output.ts";
@@ -185,7 +187,11 @@ function runner(parser: Parser, target: string): RunFrame {
       return run;
     };
   }
-  if (target !== "wasm") throw usageError(`--target ${target}: interp or wasm`);
+  if (target === "tcam") {
+    const engine = tcamEngine(parser);
+    return (frame, keys, start) => runTcam(engine, frame, keys, start);
+  }
+  if (target !== "wasm") throw usageError(`--target ${target}: interp, wasm or tcam`);
   const compiled = WasmParser.create(parser, 1, 1 << 20);
   if (!compiled.ok) throw usageError(compiled.diagnostics.map((d) => d.message).join("; "));
   const wasm = compiled.value;
@@ -294,10 +300,11 @@ function diff(context: Context, words: readonly string[], options: Options): num
 function compile(context: Context, words: readonly string[], options: Options): number {
   const output = stringOption(options, "output");
   const target = stringOption(options, "target") ?? "wasm";
-  if (output === undefined) throw usageError("cpr compile: FILE.json --target wasm -o OUT");
-  if (target !== "wasm") throw usageError(`--target ${target}: wasm`);
+  if (output === undefined) throw usageError("cpr compile: FILE.json --target wasm|tcam -o OUT");
+  if (target !== "wasm" && target !== "tcam") throw usageError(`--target ${target}: wasm or tcam`);
   const path = one(words, "cpr compile");
-  const code = compileWasm(readParserFile(context, path, options).parser);
+  const { parser } = readParserFile(context, path, options);
+  const code = target === "wasm" ? compileWasm(parser) : ok(tcamText(parser).text);
   if (!code.ok) {
     for (const d of code.diagnostics) context.err.line(diagnosticLine(path, d));
     return EXIT.difference;
@@ -312,6 +319,11 @@ function compile(context: Context, words: readonly string[], options: Options): 
   if (context.json) context.out.json({ file: output, target, bytes: code.value.length });
   else if (!context.quiet) context.out.line(`${output}: ${code.value.length} bytes`);
   return EXIT.ok;
+}
+
+function fit(context: Context, words: readonly string[], options: Options): number {
+  const path = one(words, "cpr fit");
+  return fitParser(context, path, readParserFile(context, path, options).parser, options);
 }
 
 function cases(context: Context, words: readonly string[], options: Options): number {
@@ -380,7 +392,7 @@ export const cprCommands: readonly Command[] = [
     usage: "FILE.json --frames IN.jsonl|CAPTURE",
     options: {
       ...READ_OPTIONS,
-      target: { type: "string", value: "interp|wasm", help: "what runs the parser (default interp)" },
+      target: { type: "string", value: "interp|wasm|tcam", help: "what runs the parser (default interp)" },
       frames: { type: "string", value: "IN", help: "JSON lines {id, frame}, or a capture (default: stdin)" },
     },
     details:
@@ -390,10 +402,13 @@ export const cprCommands: readonly Command[] = [
   {
     name: "cpr compile",
     summary: "compile a parser",
-    usage: "FILE.json --target wasm -o OUT",
-    options: { ...READ_OPTIONS, target: { type: "string", value: "wasm", help: "what for (default wasm)" } },
+    usage: "FILE.json --target wasm|tcam -o OUT",
+    options: {
+      ...READ_OPTIONS,
+      target: { type: "string", value: "wasm|tcam", help: "what for (default wasm)" },
+    },
     details:
-      "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor.",
+      "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor. tcam: the program of a device's parser engine.",
     ownsOutput: true,
     run: compile,
   },
@@ -407,6 +422,18 @@ export const cprCommands: readonly Command[] = [
       context.out.write(drawParser(readParserFile(context, one(words, "cpr graph"), options).parser));
       return EXIT.ok;
     },
+  },
+  {
+    name: "cpr fit",
+    summary: "what a parser takes of a device's parser engine, and what does not fit",
+    usage: "FILE.json --device PROFILE|FILE.json",
+    options: {
+      ...READ_OPTIONS,
+      device: { type: "string", value: "PROFILE", help: "whose engine (default ideal)" },
+    },
+    details:
+      "States are merged as far as the engine allows, and split where one step would be too large. Exit code 1 when a resource does not fit; the node is named.",
+    run: fit,
   },
   {
     name: "cpr test",

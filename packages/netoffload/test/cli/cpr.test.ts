@@ -124,3 +124,33 @@ test("diff gives a packet that tells two parsers apart, and exits 1", async () =
     json: [{ equal: true }],
   });
 });
+
+test("the tcam target runs and compiles; fit names the resource and the node", async () => {
+  const cases = join(folder, "tcam-cases.jsonl");
+  expect((await run("cpr", "test", ports, "--paths-only", "-o", cases)).code).toBe(0);
+  const interp = await run("cpr", "run", ports, "--frames", cases);
+  expect((await run("cpr", "run", ports, "--frames", cases, "--target", "tcam")).out).toBe(interp.out);
+  const program = join(folder, "ports.tcam");
+  expect((await run("cpr", "compile", ports, "--target", "tcam", "-o", program)).code).toBe(0);
+  expect(readFileSync(program).subarray(0, 4).toString()).toBe("TCAM");
+
+  const big = fileURLToPath(new URL("../../../cpr-ir/programs/big.json", import.meta.url));
+  expect((await run("cpr", "fit", ports, "--device", "small-parser", "--json")).json[0]).toMatchObject({
+    fits: true,
+    faults: [],
+  });
+  const small = await run("cpr", "fit", big, "--device", "small-parser", "--json");
+  expect(small.code).toBe(1);
+  const faults = small.json[0]!.faults as { resource: string; node: string | null }[];
+  expect(faults.map((f) => f.resource)).toEqual(["entries", "metadataBytes"]);
+  expect(faults[0]!.node).toMatch(/^[a-z]/);
+  expect((await run("cpr", "fit", big, "--device", "small-parser")).out).toMatch(
+    /entries: \d+ are needed, the device has 256; \d+ up to node \w+/,
+  );
+  const mine = file(
+    "mine.json",
+    JSON.stringify({ name: "mine", basedOn: "v4v6-basic", parser: { keyBits: 16 } }),
+  );
+  expect((await run("cpr", "fit", ports, "--device", mine)).out).toMatch(/key bits: 16; a step needs 32/);
+  expect((await run("cpr", "fit", ports, "--device", "v4v6-basic")).out).toMatch(/has no parser engine/);
+});

@@ -1,5 +1,7 @@
 /** Device profiles: the limits of a device as data. Shipped ones are constants, a user's is read from JSON. */
 
+import { TCAM_IDEAL, type TcamLimits } from "@netoffload/cpr-ir";
+
 /**
  * Faults of real devices that concern checksums. `truncate-start`: csum_start has 8 bits, silently.
  * `ext-hdr-partial`: behind extension headers the packet leaves with the pseudo sum only.
@@ -80,6 +82,8 @@ export interface Profile {
     /** Bytes of static regions. */
     readonly memory: number;
   } | null;
+  /** The TCAM parser engine; null: none. */
+  readonly parser: TcamLimits | null;
 }
 
 /** A programmable device without limits that matter. */
@@ -122,6 +126,7 @@ export const ideal: Profile = {
     stack: 4096,
     memory: 65536,
   },
+  parser: TCAM_IDEAL,
 };
 
 /** Modelled on r8169's newer chips: plain TCP and UDP, no extension headers. */
@@ -157,6 +162,7 @@ export const v4v6Basic: Profile = {
   },
   faults: [],
   program: null,
+  parser: null,
 };
 
 type Csum = Profile["tx"]["csum"];
@@ -180,6 +186,22 @@ function legacy(
 /** All shipped profiles by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = {
   ideal,
+  "small-parser": {
+    ...ideal,
+    name: "small-parser",
+    description: "programmable, with the parser of a small switch",
+    parser: {
+      entries: 256,
+      states: 128,
+      window: 64,
+      keyBits: 64,
+      ops: 8,
+      bytesPerStep: 16,
+      registers: 16,
+      metadataBytes: 512,
+      steps: 4096,
+    },
+  },
   "v4v6-basic": v4v6Basic,
   "generic-csum": legacy("generic-csum", "by start and offset, start up to 255 (e1000e class)", {
     mode: "generic",
@@ -275,8 +297,9 @@ function merge(
   path: string,
   faults: { path: string; message: string }[],
 ): unknown {
-  if (path === "program" && given === null) return null;
-  const model = path === "program" && base === null ? ideal.program : base;
+  const engine = path === "program" || path === "parser" ? path : null;
+  if (engine !== null && given === null) return null;
+  const model = engine !== null && base === null ? ideal[engine] : base;
   if (typeof model !== "object" || model === null || Array.isArray(model))
     return leaf(model, given, path, faults);
   if (typeof given !== "object" || given === null || Array.isArray(given)) {

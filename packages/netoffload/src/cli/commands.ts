@@ -7,6 +7,7 @@ import { devlinkCommand } from "./devlink.ts";
 import { ethtoolCommand } from "./ethtool.ts";
 import { evalCommand } from "./eval.ts";
 import { liveCommands } from "./live.ts";
+import { liveLoadCommand } from "./live-load.ts";
 import { programCommands } from "./program.ts";
 import { programRunCommand } from "./program-run.ts";
 import { reportCommands } from "./report.ts";
@@ -24,5 +25,6 @@ export const COMMANDS: readonly Command[] = [
   ...devCommands,
   devlinkCommand,
   ethtoolCommand,
+  liveLoadCommand,
   ...liveCommands,
 ];

@@ -9,6 +9,9 @@ import {
 import { bytesToHex, hexToBytes } from "@netoffload/internal";
 import { Npu } from "@netoffload/nic-model";
 import { Memory } from "@netoffload/skbuff";
+import { compiledForKernel } from "../image.ts";
+import { needsBpf } from "../live/facility.ts";
+import { KernelProgram, kernelTrapName } from "../live/kernel-program.ts";
 import { findProgram, type Program } from "../programs.ts";
 import { type Command, type Context, numberOption, type Options, stringOption } from "./command.ts";
 import { Outcome, usageError } from "./exit.ts";
@@ -38,6 +41,7 @@ interface Runner {
   readonly bytes: Uint8Array;
   /** Put the static region as it is before the first packet. */
   run(args: readonly number[]): Ran;
+  close?(): void;
 }
 
 function wasmRunner(program: Program, noAccel: boolean): Runner {
@@ -79,6 +83,21 @@ function npuRunner(program: Program, noAccel: boolean, budget: number): Runner {
       for (const d of data) npu.bytes.set(d.bytes, d.address);
       return npu.run(0, program.functionNumber, args);
     },
+  };
+}
+
+function ebpfRunner(program: Program): Runner {
+  const source = { ...program, ...compiledForKernel(program) };
+  const kernel = needsBpf(() => KernelProgram.load(source, { memoryBytes: MEMORY }));
+  kernel.bytes.set(Memory.create({ bytes: MEMORY }).bytes.subarray(HEAP), HEAP);
+  return {
+    bytes: kernel.bytes,
+    run(args) {
+      kernel.reset();
+      const { ret, trap } = kernel.run(args);
+      return { ret, trap: kernelTrapName(trap), instructions: null };
+    },
+    close: () => kernel.close(),
   };
 }
 
@@ -171,14 +190,19 @@ class Bench {
 
 async function run(context: Context, words: readonly string[], options: Options): Promise<number> {
   if (words.length !== 1)
-    throw usageError("program run: NAME|FILE.wasm --target wasm|npu [--input LINES.jsonl]");
+    throw usageError("program run: NAME|FILE.wasm --target wasm|ebpf|npu [--input LINES.jsonl]");
   const program = findProgram(words[0]!);
   const target = stringOption(options, "target") ?? "wasm";
   const noAccel = options["no-accel"] === true;
   const budget = numberOption(options, "budget", 1_000_000, 1, 2 ** 31 - 1);
-  if (target !== "wasm" && target !== "npu")
-    throw usageError(`--target ${target}: wasm and npu are available`);
-  const runner = target === "wasm" ? wasmRunner(program, noAccel) : npuRunner(program, noAccel, budget);
+  if (target !== "wasm" && target !== "npu" && target !== "ebpf")
+    throw usageError(`--target ${target}: wasm, ebpf and npu are available`);
+  const runner =
+    target === "wasm"
+      ? wasmRunner(program, noAccel)
+      : target === "ebpf"
+        ? ebpfRunner(program)
+        : npuRunner(program, noAccel, budget);
   const bench = new Bench(runner.bytes);
   const outcome = new Outcome();
   for await (const line of readJsonLines(context, stringOption(options, "input") ?? "-")) {
@@ -203,6 +227,7 @@ async function run(context: Context, words: readonly string[], options: Options)
     // every line begins with the same memory
     bench.restore();
   }
+  runner.close?.();
   return outcome.code;
 }
 
@@ -210,9 +235,9 @@ async function run(context: Context, words: readonly string[], options: Options)
 export const programRunCommand: Command = {
   name: "program run",
   summary: "run a program on memory and arguments given as JSON lines",
-  usage: "NAME[@sha256:HEX]|FILE.wasm --target wasm|npu < LINES.jsonl",
+  usage: "NAME[@sha256:HEX]|FILE.wasm --target wasm|ebpf|npu < LINES.jsonl",
   options: {
-    target: { type: "string", value: "TARGET", help: "wasm (default) or npu" },
+    target: { type: "string", value: "TARGET", help: "wasm (default), ebpf (the live kernel) or npu" },
     input: { type: "string", value: "FILE", help: "JSON lines (default: standard input)" },
     budget: { type: "string", value: "N", help: "npu: most instructions of one run (default 1000000)" },
     "no-accel": { type: "boolean", help: "plain loops in place of acceleration units" },

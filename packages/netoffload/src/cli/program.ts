@@ -43,13 +43,13 @@ function hash(context: Context, words: readonly string[]): number {
 function build(context: Context, words: readonly string[], options: Options): number {
   const output = stringOption(options, "output");
   if (words.length === 0 || output === undefined)
-    throw usageError("program build: ITEM... --target wasm|npu -o IMAGE");
+    throw usageError("program build: ITEM... --target wasm|ebpf|npu -o IMAGE");
   const target = stringOption(options, "target") ?? "npu";
   const items = words.map((word) => {
     const [, item, own] = /^(.*?)(?::(wasm|npu|ebpf|tcam))?$/.exec(word)!;
     const chosen = own ?? target;
-    if (chosen !== "wasm" && chosen !== "npu")
-      throw usageError(`target ${chosen}: wasm and npu are available`);
+    if (chosen !== "wasm" && chosen !== "npu" && chosen !== "ebpf")
+      throw usageError(`target ${chosen}: wasm, ebpf and npu are available`);
     return { program: findProgram(item!), target: chosen };
   });
   const image = bundleImage(items, options["no-accel"] === true ? "loops" : "units");
@@ -108,7 +108,7 @@ function show(context: Context, words: readonly string[]): number {
     );
   for (const p of image.value.programs) {
     const target = Object.entries(TARGET).find(([, n]) => n === p.target)?.[0] ?? String(p.target);
-    const code = p.target === TARGET.wasm ? wasmLines(p.text) : lines(p.text);
+    const code = p.target === TARGET.wasm ? wasmLines(p.text) : lines(p.text, p.target === TARGET.ebpf);
     if (context.json)
       context.out.json({
         name: p.name,
@@ -141,8 +141,8 @@ function wasmLines(text: Uint8Array): string[] {
   return decoded.ok ? disassembleModule(decoded.value) : [decoded.diagnostics[0]!.message];
 }
 
-function lines(text: Uint8Array): string[] {
-  const insns = decodeInsns(text);
+function lines(text: Uint8Array, linux = false): string[] {
+  const insns = decodeInsns(text, linux);
   if (!insns.ok) return [insns.diagnostics[0]!.message];
   let slot = 0;
   return insns.value.map((i) => {
@@ -165,10 +165,10 @@ export const programCommands: readonly Command[] = [
   {
     name: "program build",
     summary: "compile programs into one image",
-    usage: "ITEM[:TARGET]... --target wasm|npu -o IMAGE",
+    usage: "ITEM[:TARGET]... --target wasm|ebpf|npu -o IMAGE",
     ownsOutput: true,
     options: {
-      target: { type: "string", value: "TARGET", help: "wasm or npu (default)" },
+      target: { type: "string", value: "TARGET", help: "wasm, ebpf or npu (default)" },
       "no-accel": { type: "boolean", help: "link plain loops instead of acceleration units" },
     },
     run: build,

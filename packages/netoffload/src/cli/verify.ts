@@ -41,6 +41,7 @@ interface Job {
   readonly noAccel: boolean;
   /** The kernel's side is the running kernel's own C. */
   readonly live: boolean;
+  readonly kernel: "wasm" | "ebpf";
   /** This process takes packets whose number (from 0) leaves this remainder. */
   readonly shard: number;
   readonly shards: number;
@@ -74,8 +75,8 @@ function shardOf(options: Options): { shard: number; shards: number } {
 
 function jobOf(words: readonly string[], options: Options): Job {
   const kernel = stringOption(options, "kernel") ?? "wasm";
-  if (kernel !== "wasm" && kernel !== "live")
-    throw usageError(`--kernel ${kernel}: wasm or live is accepted`);
+  if (kernel !== "wasm" && kernel !== "ebpf" && kernel !== "live")
+    throw usageError(`--kernel ${kernel}: wasm, ebpf or live is accepted`);
   const require = stringOption(options, "require");
   if (require !== undefined && require !== "HARDWARE")
     throw usageError(`--require ${require}: HARDWARE is accepted`);
@@ -86,6 +87,7 @@ function jobOf(words: readonly string[], options: Options): Job {
     programs: programsOf(options),
     noAccel: options["no-accel"] === true,
     live: kernel === "live",
+    kernel: kernel === "ebpf" ? "ebpf" : "wasm",
     ...shardOf(options),
     timeoutMs: numberOption(options, "timeout", 10, 1, 3600) * 1000,
   };
@@ -142,6 +144,7 @@ async function verifyFiles(
     profile: device.kind === "model" ? device.profile : ideal,
     programs: job.programs,
     noAccel: job.noAccel,
+    kernel: job.kernel,
     ...(device.kind === "exec" ? { image: null } : {}),
     ...(device.kind === "model" && device.image !== undefined ? { image: device.image } : {}),
     ...(device.kind === "model" && device.name.startsWith("sim/") ? { handle: device.name } : {}),
@@ -184,6 +187,7 @@ async function verifyFiles(
   } finally {
     await exec?.close();
     live?.close();
+    pipeline.close();
   }
   if (told > TOLD) context.err.line(`netoffload: ${told - TOLD} further mismatches are counted, not shown`);
   const seconds = (performance.now() - started) / 1000;
@@ -223,7 +227,7 @@ export const verifyCommand: Command = {
     kernel: {
       type: "string",
       value: "SIDE",
-      help: "wasm (default): its programs on this CPU; live: its own C code",
+      help: "wasm (default): its programs on this CPU; ebpf: inside the live kernel; live: its own C code",
     },
     offloads: { type: "string", value: "LIST", help: "tx_csum,rx_csum (default: both)" },
     program: {

@@ -19,6 +19,8 @@ import {
 import { NicDevice, type NicDeviceOptions, NicDriver, type Profile } from "@netoffload/nic-model";
 import { Memory } from "@netoffload/skbuff";
 import { bundleImage } from "../image.ts";
+import { needsBpf } from "../live/facility.ts";
+import { KernelSide } from "../live/kernel-side.ts";
 import type { Program } from "../programs.ts";
 import type { OffloadName } from "../report.ts";
 import { kernelPrograms } from "./host.ts";
@@ -39,6 +41,8 @@ export interface PipelineOptions {
   readonly device?: NicDeviceOptions;
   /** Bytes of host memory; default 64 MiB. */
   readonly memoryBytes?: number;
+  /** Who runs the kernel's programs: this process (default), or the live kernel. */
+  readonly kernel?: "wasm" | "ebpf";
 }
 
 /** A device under devlink with its driver, the kernel's side, and the state of each offload. */
@@ -49,8 +53,12 @@ export interface Pipeline {
   readonly instance: DevlinkInstance;
   readonly manager: OffloadManager;
   readonly kernel: readonly Program[];
+  /** The kernel's programs as they are run for comparison. */
+  readonly kernelSide: HostPrograms;
   /** The answer of the reload that loaded the image; null when nothing was to be loaded. */
   readonly reloaded: Answer<ReloadReply> | null;
+  /** Give back what the live kernel holds, if it runs the programs. */
+  close(): void;
   /** State of an offload, decided after every reload. */
   state(offload: OffloadName): OffloadState;
   /** Hash of the kernel's program; null when it has none. */
@@ -107,6 +115,8 @@ export async function makePipeline(options: PipelineOptions): Promise<Pipeline> 
           },
         );
   for (const p of programs) manager.enable(p.name as OffloadName);
+  const kernelSide =
+    options.kernel === "ebpf" ? needsBpf(() => new KernelSide(memory, programs)) : driver.host;
   return {
     memory,
     device,
@@ -114,6 +124,10 @@ export async function makePipeline(options: PipelineOptions): Promise<Pipeline> 
     instance,
     manager,
     kernel: programs,
+    kernelSide,
+    close: () => {
+      if (kernelSide instanceof KernelSide) kernelSide.close();
+    },
     reloaded,
     state: (offload) => manager.state(offload),
     kernelHash: (offload) => programs.find((p) => p.name === offload)?.sha256 ?? null,

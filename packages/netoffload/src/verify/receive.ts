@@ -150,7 +150,7 @@ export class Receive {
   }
 
   #kernelSum(address: number): number {
-    const errno = this.#verifier.pipeline.driver.host.rxCsum(address);
+    const errno = this.#verifier.pipeline.kernelSide.rxCsum(address);
     return errno === 0 ? this.#skb.at(address).csum : errno;
   }
 

@@ -132,7 +132,7 @@ export class Transmit {
     const report = this.#report;
     const target = this.#targets[cookie]!;
     const skb = this.#skb.at(address);
-    const errno = skb.ipSummed === CHECKSUM_PARTIAL ? pipeline.driver.host.txCsum(address) : 0;
+    const errno = skb.ipSummed === CHECKSUM_PARTIAL ? pipeline.kernelSide.txCsum(address) : 0;
     skb.at(address);
     const kernel = skb.isNonlinear ? skb.toBytes() : memory.bytes.subarray(skb.data, skb.data + skb.len);
     report.compared++;

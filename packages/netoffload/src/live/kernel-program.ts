@@ -174,7 +174,7 @@ function placeOf(source: KernelProgramSource, slot: number): VerifierRefusal["pl
   const found = source.functions.find((f) => slot >= f.start && slot < f.end);
   if (found === undefined) return null;
   const again = compileEbpf(source.ir, source);
-  const same = again.ok && Buffer.compare(again.value.text, source.text) === 0;
+  const same = again.ok && again.value.text.length === source.text.length;
   return { function: found.name, offset: same ? again.value.origins[slot]! : 0 };
 }
 

@@ -62,7 +62,7 @@ describe("program", () => {
     [["hash"], "which program?"],
     [["hash", "/nowhere/x.wasm"], "no such file"],
     [["show", "/nowhere/x.img"], "no such file"],
-    [["run", "tx_csum", "--target", "gpu"], "wasm and npu are available"],
+    [["run", "tx_csum", "--target", "gpu"], "wasm, ebpf and npu are available"],
     [["wrong"], "one of: list, hash, build, show, run"],
   ])("%j is bad usage", async (words, says) => {
     const ran = await run("program", ...words);

@@ -9,6 +9,8 @@ import {
   EBPF_MAX_BATCH,
   type ImageProgram,
   initialData,
+  orThrow,
+  typeOf,
 } from "@netoffload/cpr-ir";
 import { BpfVerifierError, type LoadedOffload, loadOffload } from "@netoffload/linux";
 import { accel1Module, STATIC_BASE, STATIC_REGION_SIZE, staticRegion, TRAP } from "@netoffload/skbuff";
@@ -59,13 +61,13 @@ export class KernelProgram {
     this.bytes = new Uint8Array(buffer, 0, limit);
     this.view = new DataView(buffer, 0, limit);
     this.verifiedInstructions = loaded.program.info().verifiedInstructions;
-    this.#params = source.functions[1]!.params;
     this.#cell = staticRegion(source.functionNumber);
     this.#control = new DataView(buffer, limit, CONTROL.SIZE);
     this.#args = new Uint32Array(buffer, limit + CONTROL.ARGS, 5 * EBPF_MAX_BATCH);
     this.#results = new Int32Array(buffer, limit + CONTROL.RESULTS, RESULT_WORDS * EBPF_MAX_BATCH);
-    const module = decodeModule(source.ir);
-    this.#start = module.ok ? initialData(module.value, source.functionNumber) : [];
+    const module = orThrow(decodeModule(source.ir));
+    this.#params = typeOf(module, module.exports[0]!.index).params.length;
+    this.#start = initialData(module, source.functionNumber);
     this.bytes.set(accelTables(), STATIC_BASE);
     this.reset();
   }

@@ -40,7 +40,7 @@ describe.runIf(facility("bpf(2)", isRoot, "run as root on Linux"))("programs in 
       const shown = execFileSync(bpftool, ["prog", "show", "id", id], { encoding: "utf8" });
       expect(shown).toMatch(new RegExp(`^${id}: syscall +name tx_csum `));
       const dump = execFileSync(bpftool, ["prog", "dump", "xlated", "id", id], { encoding: "utf8" });
-      expect(dump).toMatch(/^u64 tx_csum_1\(/m);
+      expect(dump).toMatch(/^u64 tx_csum_[01]\(/m);
       expect(dump).toMatch(/^u64 accel1_csum_partial_\d+\(/m);
       expect(dump.split("\n").length).toBeGreaterThan(1000);
       kernel.close();
@@ -51,7 +51,7 @@ describe.runIf(facility("bpf(2)", isRoot, "run as root on Linux"))("programs in 
   it("a refusal names the WebAssembly function and offset", () => {
     const source = sourceOf("tx_csum");
     const text = source.text.slice();
-    const entry = source.functions[1]!;
+    const entry = source.functions.find((f) => f.name === "tx_csum")!;
     // the first cast that the module itself asks for becomes a plain copy: a number is used as an address
     let slot = entry.start;
     while (!(text[8 * slot] === 0xbf && text[8 * slot + 2] === 1 && source.origins[slot]! > 0)) slot++;

@@ -11,7 +11,7 @@ import { ALU_OP, MAX_FRAMES, STACK_BYTES } from "../ebpf/opcode.ts";
 import { allocate } from "./allocate.ts";
 import { buildFunction, CannotCompile, type LirFunction, type TargetTraits } from "./build.ts";
 import { emitFunctions, type MachineFunction, type RelocatedSlot } from "./emit.ts";
-import { type Lir, lir } from "./lir.ts";
+import { type Lir, lir, MACHINE_REGISTERS } from "./lir.ts";
 import { RUNTIME_LABELS, RUNTIME_REGISTERS, type RuntimeName, runtimeFunction } from "./runtime.ts";
 
 /** How to compile. */
@@ -112,7 +112,7 @@ const MAX_FRAME = 0x7ff8;
 
 /** A function waiting for its place in the program. */
 interface Unit {
-  readonly name: string;
+  name: string;
   /** Builds it anew, since allocation uses the code up. */
   build: () => Built;
   code: MachineFunction | null;
@@ -150,6 +150,7 @@ class Linker {
     const number = this.#wasmFunction(this.#module, index, entry.name, "");
     if (number > 0) this.#units[0]!.calls.add(number);
     for (let next = this.#todo.pop(); next !== undefined; next = this.#todo.pop()) this.#allocate(next);
+    if (batch !== null && this.#deepest(0, new Map(), () => 1) > MAX_FRAMES) this.#mergeEntry();
     const deepest = this.#deepest(0, new Map(), () => 1);
     if (deepest > MAX_FRAMES)
       return fail("limit", `calls are ${deepest} deep, the device has ${MAX_FRAMES} frames`);
@@ -171,6 +172,17 @@ class Linker {
       origins,
       relocations,
     });
+  }
+
+  /** Save a frame: the entry's code takes the place of its call. Else it is a function, which is verified apart. */
+  #mergeEntry(): void {
+    const [batch, entry] = this.#units as [Unit, Unit];
+    const around = batch.build;
+    batch.name = entry.name;
+    batch.build = () => inlined(around(), entry.build());
+    batch.calls.clear();
+    for (const n of entry.calls) batch.calls.add(n);
+    this.#allocate(batch);
   }
 
   /** Leave out functions that only code called which was dropped, and number the others anew. */
@@ -305,6 +317,28 @@ class Linker {
     const found = library.exports.find((e) => e.name === name)!;
     return this.#wasmFunction(library, found.index - library.imports.length, name, "accel1.");
   }
+}
+
+/** Code with its call of function 1 replaced by that function's code. */
+function inlined(around: Built, inner: Built): Built {
+  const labelsOf = (b: Built): number => b.code.reduce((n, i) => Math.max(n, i.label + 1), 0);
+  const shift = around.registers - MACHINE_REGISTERS;
+  const register = (r: number): number => (r >= MACHINE_REGISTERS ? r + shift : r);
+  const first = labelsOf(around);
+  const back = first + labelsOf(inner);
+  const body = inner.code.map((i) =>
+    i.kind === "exit"
+      ? lir("jump", { label: back, depth: i.depth, origin: i.origin })
+      : { ...i, d: register(i.d), s: register(i.s), label: i.label < 0 ? i.label : i.label + first },
+  );
+  const code = around.code.flatMap((i) =>
+    i.kind === "call" ? [...body, lir("label", { label: back })] : [i],
+  );
+  return {
+    code,
+    registers: around.registers + inner.registers - MACHINE_REGISTERS,
+    reserved: around.reserved ?? 0,
+  };
 }
 
 /** Calls of other functions in finished code. */

@@ -194,3 +194,8 @@ function accelTables(): Uint8Array {
   }
   return tables;
 }
+
+/** Name of a trap code. */
+export function kernelTrapName(code: number): keyof typeof TRAP {
+  return (Object.entries(TRAP).find(([, n]) => n === code)?.[0] ?? "NONE") as keyof typeof TRAP;
+}

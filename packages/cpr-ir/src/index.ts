@@ -103,6 +103,7 @@ export {
 } from "./targets/ebpf/opcode.ts";
 export { printInsn } from "./targets/ebpf/print.ts";
 export { compileNpu, type NpuOptions } from "./targets/npu/compile.ts";
+export { compileP4, type P4Options, p4Target } from "./targets/p4/compile.ts";
 export { drawParser } from "./targets/svg/draw.ts";
 export type { Target } from "./targets/target.ts";
 export { type CompiledTcam, compileTcam, fitTcam, type TcamFit } from "./targets/tcam/compile.ts";

@@ -3,6 +3,7 @@ import {
   type CprFile,
   canonicalText,
   codeName,
+  compileP4,
   compileWasm,
   type Diagnostic,
   diffParsers,
@@ -16,6 +17,7 @@ import {
   type Outcome,
   ok,
   type Parser,
+  type Result,
   readCpr,
   WasmParser,
 } from "@netoffload/cpr-ir";
@@ -297,14 +299,24 @@ function diff(context: Context, words: readonly string[], options: Options): num
   return EXIT.difference;
 }
 
+/** What `cpr compile` makes. */
+const TARGETS: Readonly<Record<string, (file: CprFile) => Result<Uint8Array>>> = {
+  wasm: ({ parser }) => compileWasm(parser),
+  tcam: ({ parser }) => ok(tcamText(parser).text),
+  p4({ parser, document }) {
+    const text = compileP4(parser, { layout: document["metadata-layout"] });
+    return text.ok ? { ok: true, value: new TextEncoder().encode(text.value) } : text;
+  },
+};
+
 function compile(context: Context, words: readonly string[], options: Options): number {
   const output = stringOption(options, "output");
   const target = stringOption(options, "target") ?? "wasm";
-  if (output === undefined) throw usageError("cpr compile: FILE.json --target wasm|tcam -o OUT");
-  if (target !== "wasm" && target !== "tcam") throw usageError(`--target ${target}: wasm or tcam`);
+  const make = Object.hasOwn(TARGETS, target) ? TARGETS[target] : undefined;
+  if (make === undefined) throw usageError(`--target ${target}: ${Object.keys(TARGETS).join(", ")}`);
+  if (output === undefined) throw usageError(`cpr compile: FILE.json --target ${target} -o OUT`);
   const path = one(words, "cpr compile");
-  const { parser } = readParserFile(context, path, options);
-  const code = target === "wasm" ? compileWasm(parser) : ok(tcamText(parser).text);
+  const code = make(readParserFile(context, path, options));
   if (!code.ok) {
     for (const d of code.diagnostics) context.err.line(diagnosticLine(path, d));
     return EXIT.difference;
@@ -402,13 +414,15 @@ export const cprCommands: readonly Command[] = [
   {
     name: "cpr compile",
     summary: "compile a parser",
-    usage: "FILE.json --target wasm|tcam -o OUT",
+    usage: "FILE.json --target wasm|tcam|p4 -o OUT",
     options: {
       ...READ_OPTIONS,
-      target: { type: "string", value: "wasm|tcam", help: "what for (default wasm)" },
+      target: { type: "string", value: "wasm|tcam|p4", help: "what for (default wasm)" },
     },
     details:
-      "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor. tcam: the program of a device's parser engine.",
+      "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor. " +
+      "tcam: the program of a device's parser engine. " +
+      "p4: headers, metadata and a parser in P4_16 for v1model; what P4 cannot say is refused by name.",
     ownsOutput: true,
     run: compile,
   },

@@ -94,6 +94,19 @@ test("run on the wasm target answers as the interpreter does; compile writes the
   expect((await run("cpr", "compile", ports, "--target", "vax", "-o", module)).code).toBe(2);
 });
 
+test("compile writes P4, or says what P4 cannot say", async () => {
+  const text = join(folder, "ports.p4");
+  expect((await run("cpr", "compile", ports, "--target", "p4", "-o", text)).code).toBe(0);
+  expect(readFileSync(text, "utf8")).toContain("parser ports_parser(packet_in pkt, out ports_headers_t hdr");
+  const many = JSON.parse(readFileSync(ports, "utf8"));
+  many.parsers[0]["max-frames"] = 40;
+  const { code, err } = await run(
+    ...["cpr", "compile", file("many.json", JSON.stringify(many)), "--target", "p4", "-o", text],
+  );
+  expect(code).toBe(1);
+  expect(err).toContain("40 frames, at most 32; meant: a smaller max-frames [p4.frames]");
+});
+
 test("import says what it changed, on standard error", async () => {
   const kparser = file(
     "kparser.json",

@@ -25,6 +25,7 @@ export {
   encodeProgramNote,
   IMAGE_ABI,
   IR_KIND,
+  PARSER_FUNCTION,
   type ProgramNote,
   RESOURCE_NAMES,
   TARGET,

@@ -17,6 +17,9 @@ export type TargetName = keyof typeof TARGET;
 /** IR kinds by number. */
 export const IR_KIND = { cpr: 1, wasm: 2 } as const;
 
+/** Function number of a parser; it has no static region. */
+export const PARSER_FUNCTION = 15;
+
 /** Resource amounts, in the note's order. */
 export const RESOURCE_NAMES = [
   "instructions",

@@ -4,7 +4,9 @@
  */
 import { bytesToHex, plainBytes } from "@netoffload/internal";
 import { type Diagnostic, ok, type Result } from "../diagnostics.ts";
+import { CANONICAL_PREFIX, canonicalCpr } from "../hash/canonical.ts";
 import { hashProgram, sha256Bytes } from "../hash/digest.ts";
+import { readCpr } from "../json/load.ts";
 import { canonicalModule } from "../wasm/canonical.ts";
 import { decodeModule } from "../wasm/decode.ts";
 import { checkProfile } from "../wasm/profile.ts";
@@ -15,6 +17,7 @@ import {
   NOTE_FILE,
   NOTE_PROGRAM,
   OWNER,
+  PARSER_FUNCTION,
   type ProgramNote,
   TARGET,
 } from "./notes.ts";
@@ -273,7 +276,7 @@ function checkIr(program: ImageProgram): void {
 }
 
 function invalidIr(note: ProgramNote, ir: Uint8Array): string | null {
-  if (note.irKind === IR_KIND.cpr) return "CPR graphs are not supported yet";
+  if (note.irKind === IR_KIND.cpr) return invalidCpr(note, ir);
   if (note.irKind !== IR_KIND.wasm) return `IR kind ${note.irKind} is unknown`;
   if (note.functionNumber > 14) return `function number ${note.functionNumber} has no static region`;
   const decoded = decodeModule(ir);
@@ -286,4 +289,17 @@ function invalidIr(note: ProgramNote, ir: Uint8Array): string | null {
   const same =
     canonical.ok && canonical.value.length === ir.length && canonical.value.every((b, i) => b === ir[i]);
   return same ? null : "the module is not in canonical form";
+}
+
+/** A graph must read without a fault and be its own canonical form. */
+function invalidCpr(note: ProgramNote, ir: Uint8Array): string | null {
+  if (note.functionNumber !== PARSER_FUNCTION)
+    return `function number ${note.functionNumber}; a parser's is ${PARSER_FUNCTION}`;
+  const text = new TextDecoder().decode(ir);
+  if (!text.startsWith(CANONICAL_PREFIX)) return "it is not in canonical form";
+  const file = readCpr(text.slice(CANONICAL_PREFIX.length));
+  if (!file.ok) return file.diagnostics[0]!.message;
+  const canonical = canonicalCpr(file.value.parser);
+  const same = canonical.length === ir.length && canonical.every((b, i) => b === ir[i]);
+  return same ? null : "it is not in canonical form";
 }

@@ -1,6 +1,10 @@
 /** The tcam target against the interpreter: code, metadata, last node, encapsulations, keys, byte for byte. */
 import {
   compileTcam,
+  decodeTcam,
+  encodeTcam,
+  fitTcam,
+  type GeneratedCases,
   generateCases,
   Interpreter,
   orThrow,
@@ -12,6 +16,7 @@ import {
 } from "@netoffload/cpr-ir";
 import { describe, expect, test } from "vitest";
 import { allPackets } from "../../../cpr-ir/test/helpers/captures.ts";
+import { RARE_PARSERS } from "../../../cpr-ir/test/helpers/parsers.ts";
 import { mutate, Random } from "../../../cpr-ir/test/helpers/random.ts";
 import { seedPackets } from "../../../cpr-ir/test/helpers/seeds.ts";
 import { TcamEngine } from "../../src/index.ts";
@@ -79,8 +84,20 @@ const PARSERS: [string, Parser][] = [
   ["big_ip", shippedParser("big", "big_ip")],
 ];
 
+const generated = new Map<Parser, GeneratedCases>();
+
+/** Made once for all engines. */
+function casesOf(parser: Parser): GeneratedCases {
+  let cases = generated.get(parser);
+  if (cases === undefined) {
+    cases = generateCases(parser, SEED);
+    generated.set(parser, cases);
+  }
+  return cases;
+}
+
 describe.each(PARSERS)("%s", (_name, parser) => {
-  const { cases } = generateCases(parser, SEED);
+  const { cases } = casesOf(parser);
 
   test("every path packet and its neighbours", () => {
     const judge = new Judge(parser);
@@ -107,6 +124,99 @@ describe.each(PARSERS)("%s", (_name, parser) => {
       equal(judge.differ(packet, keysOf(parser, packet, random), start), `seed ${SEED}`);
     }
     expect(judge.packets).toBe(ROUNDS);
+  });
+});
+
+/** Engines that see little, do little in a step, or both. */
+const ENGINES: Readonly<Record<string, TcamLimits>> = {
+  ideal: TCAM_IDEAL,
+  switch: { ...TCAM_IDEAL, window: 40, keyBits: 64, ops: 8, bytesPerStep: 16 },
+  narrow: { ...TCAM_IDEAL, window: 4, keyBits: 32, ops: 1, bytesPerStep: 4 },
+};
+
+describe.each(Object.entries(ENGINES))("states merged and split to fit: %s", (_name, limits) => {
+  test.each([...PARSERS, ...Object.entries(RARE_PARSERS)])("%s", (_parser, parser) => {
+    const { report, diagnostics } = fitTcam(parser, limits);
+    expect(diagnostics.map((d) => d.message)).toEqual([]);
+    for (const r of ["window", "keyBits", "ops", "bytesPerStep"] as const)
+      expect(report!.total[r]).toBeLessThanOrEqual(limits[r]);
+    const judge = new Judge(parser, limits);
+    const random = new Random(SEED);
+    const { cases, paths } = casesOf(parser);
+    for (const c of cases.slice(0, paths)) equal(judge.differ(c.packet, c.keys), c.note);
+    for (let i = 0; i < ROUNDS / 10; i++) {
+      // small bytes: types, lengths and counts that mean something
+      const packet =
+        i % 2 === 0
+          ? random.bytes(random.below(48)).map((b) => (random.below(3) === 0 ? b : b % 8))
+          : mutate(cases[random.below(cases.length)]!.packet, random);
+      const keys = Uint32Array.from({ length: parser.numKeys }, () => random.below(8));
+      equal(judge.differ(packet, keys), `seed ${SEED}`);
+    }
+  });
+});
+
+describe("programs from anywhere", () => {
+  const texts = [shippedParser("ports"), ...Object.values(RARE_PARSERS).slice(1)].map(
+    (p) => orThrow(compileTcam(p)).text,
+  );
+
+  test("what was decoded encodes to the same bytes", () => {
+    for (const text of texts) expect(encodeTcam(orThrow(decodeTcam(text)))).toEqual(text);
+  });
+
+  test("truncated at every length they are refused by name", () => {
+    for (const text of texts)
+      for (let n = 0; n < text.length; n++) {
+        const result = TcamEngine.load(text.slice(0, n));
+        if (result.ok) expect.fail(`${n} bytes are accepted`);
+        if (!/^tcam\./.test(result.diagnostics[0]!.code)) expect.fail(result.diagnostics[0]!.code);
+      }
+  });
+
+  test("with any byte changed they are refused by name, or run within their bounds", () => {
+    const packets = [...seedPackets().slice(0, 4), new Uint8Array(0), Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)];
+    const codes = new Set<string>();
+    let ran = 0;
+    for (const text of texts)
+      for (let at = 0; at < text.length; at++)
+        for (const flip of [0xff, 1 << (at % 8)]) {
+          const bad = text.slice();
+          bad[at]! ^= flip;
+          const result = TcamEngine.load(bad, 300);
+          if (!result.ok) {
+            codes.add(result.diagnostics[0]!.code);
+            continue;
+          }
+          const engine = result.value;
+          for (const packet of packets) {
+            engine.clear();
+            engine.run(packet);
+            if (engine.steps > 300) expect.fail(`byte ${at}: ${engine.steps} states`);
+            ran++;
+          }
+        }
+    expect(ran).toBeGreaterThan(1000);
+    for (const code of codes) expect(code).toMatch(/^tcam\./);
+    for (const name of [
+      "magic",
+      "version",
+      "length",
+      "goto",
+      "register",
+      "default",
+      "target",
+      "source",
+      "step",
+      "unused",
+    ])
+      expect(codes).toContain(`tcam.${name}`);
+  });
+
+  test("a packet that needs more states than the device allows is not parsed, and said to be", () => {
+    const engine = orThrow(TcamEngine.load(texts[0]!, 2));
+    engine.run(seedPackets()[0]!);
+    expect([engine.trap, engine.steps]).toEqual(["steps", 2]);
   });
 });
 

@@ -119,6 +119,7 @@ export {
   type TcamReport,
   type TcamResource,
 } from "./targets/tcam/limits.ts";
+export { printTcam } from "./targets/tcam/print.ts";
 export {
   codeOfGoto,
   done,

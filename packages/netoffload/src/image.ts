@@ -1,9 +1,14 @@
 /** Images of several programs, compiled for their targets. */
 import {
   type CompiledProgram,
+  canonicalCpr,
   compileEbpf,
   compileNpu,
+  compileTcam,
+  type ImageInput,
   IR_KIND,
+  PARSER_FUNCTION,
+  type Parser,
   type Result,
   TARGET,
   writeImage,
@@ -26,21 +31,36 @@ function compiled(program: Program, result: Result<CompiledProgram>): CompiledPr
   throw usageError(result.diagnostics.map((d) => `${program.name}: ${d.message}`).join("\n"));
 }
 
-/** One image of several programs. */
+/** A parser as a bundle carries it, compiled for a device's parser engine. */
+function parserInput(parser: Parser): ImageInput {
+  const result = compileTcam(parser);
+  if (!result.ok) throw usageError(result.diagnostics.map((d) => `${parser.name}: ${d.message}`).join("\n"));
+  const { text, resources } = result.value;
+  const ir = canonicalCpr(parser);
+  const common = {
+    name: "parser",
+    functionNumber: PARSER_FUNCTION,
+    irKind: IR_KIND.cpr,
+    target: TARGET.tcam,
+  };
+  return { ...common, ir, text, resources };
+}
+
+/** One image of several programs, and of a parser. */
 export function bundleImage(
   items: readonly { program: Program; target: string }[],
   accel: "units" | "loops",
+  parser: Parser | null = null,
 ): Uint8Array {
-  return writeImage({
-    programs: items.map(({ program, target }) => {
-      if (target === "wasm")
-        return { ...program, target: TARGET.wasm, irKind: IR_KIND.wasm, text: program.ir, resources: {} };
-      const { text, resources, functions, relocations } =
-        target === "ebpf" ? compiledForKernel(program) : compileForNpu(program, accel);
-      const common = { ...program, irKind: IR_KIND.wasm, text, resources };
-      return target === "ebpf"
-        ? { ...common, target: TARGET.ebpf, functions, relocations }
-        : { ...common, target: TARGET.npu };
-    }),
+  const programs = items.map(({ program, target }): ImageInput => {
+    if (target === "wasm")
+      return { ...program, target: TARGET.wasm, irKind: IR_KIND.wasm, text: program.ir, resources: {} };
+    const { text, resources, functions, relocations } =
+      target === "ebpf" ? compiledForKernel(program) : compileForNpu(program, accel);
+    const common = { ...program, irKind: IR_KIND.wasm, text, resources };
+    return target === "ebpf"
+      ? { ...common, target: TARGET.ebpf, functions, relocations }
+      : { ...common, target: TARGET.npu };
   });
+  return writeImage({ programs: parser === null ? programs : [...programs, parserInput(parser)] });
 }

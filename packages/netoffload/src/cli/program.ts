@@ -2,8 +2,12 @@
 import {
   decodeInsns,
   decodeModule,
+  decodeTcam,
   disassembleModule,
+  hashParser,
+  type Parser,
   printInsn,
+  printTcam,
   readImage,
   TARGET,
 } from "@netoffload/cpr-ir";
@@ -11,6 +15,7 @@ import { bundleImage, compileForNpu } from "../image.ts";
 import { findProgram, shippedPrograms } from "../programs.ts";
 import type { Command, Context, Options } from "./command.ts";
 import { stringOption } from "./command.ts";
+import { readParserFile } from "./cpr.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
 import { OutputFile } from "./output.ts";
@@ -43,16 +48,28 @@ function hash(context: Context, words: readonly string[]): number {
 function build(context: Context, words: readonly string[], options: Options): number {
   const output = stringOption(options, "output");
   if (words.length === 0 || output === undefined)
-    throw usageError("program build: ITEM... --target wasm|ebpf|npu -o IMAGE");
+    throw usageError("program build: ITEM... --target wasm|ebpf|npu|tcam -o IMAGE");
   const target = stringOption(options, "target") ?? "npu";
-  const items = words.map((word) => {
+  const parsers: Parser[] = [];
+  const items = words.flatMap((word) => {
     const [, item, own] = /^(.*?)(?::(wasm|npu|ebpf|tcam))?$/.exec(word)!;
     const chosen = own ?? target;
+    if (/\.json$/.test(item!)) {
+      if (chosen !== "tcam")
+        throw usageError(`${item}: a parser's target in an image is tcam, not ${chosen}`);
+      parsers.push(readParserFile(context, item!, {}).parser);
+      return [];
+    }
     if (chosen !== "wasm" && chosen !== "npu" && chosen !== "ebpf")
       throw usageError(`target ${chosen}: wasm, ebpf and npu are available`);
-    return { program: findProgram(item!), target: chosen };
+    return [{ program: findProgram(item!), target: chosen }];
   });
-  const image = bundleImage(items, options["no-accel"] === true ? "loops" : "units");
+  if (parsers.length > 1) throw usageError("program build: an image holds one parser");
+  const image = bundleImage(items, options["no-accel"] === true ? "loops" : "units", parsers[0] ?? null);
+  const built = [
+    ...items.map((i) => ({ name: i.program.name, target: i.target, hash: i.program.sha256 })),
+    ...parsers.map((p) => ({ name: "parser", target: "tcam", hash: hashParser(p).sha256 })),
+  ];
   const file = new OutputFile(output);
   file.write(image);
   file.commit();
@@ -60,11 +77,11 @@ function build(context: Context, words: readonly string[], options: Options): nu
     context.out.json({
       file: output,
       bytes: image.length,
-      programs: items.map((i) => ({ name: i.program.name, target: i.target, hash: i.program.sha256 })),
+      programs: built,
     });
   else if (!context.quiet)
     context.out.line(
-      `${output}: ${image.length} bytes, ${items.map((i) => `${i.program.name}:${i.target}`).join(" ")}`,
+      `${output}: ${image.length} bytes, ${built.map((b) => `${b.name}:${b.target}`).join(" ")}`,
     );
   return EXIT.ok;
 }
@@ -108,7 +125,7 @@ function show(context: Context, words: readonly string[]): number {
     );
   for (const p of image.value.programs) {
     const target = Object.entries(TARGET).find(([, n]) => n === p.target)?.[0] ?? String(p.target);
-    const code = p.target === TARGET.wasm ? wasmLines(p.text) : lines(p.text, p.target === TARGET.ebpf);
+    const code = listing(p.target, p.text);
     if (context.json)
       context.out.json({
         name: p.name,
@@ -134,6 +151,13 @@ function show(context: Context, words: readonly string[]): number {
     }
   }
   return EXIT.ok;
+}
+
+function listing(target: number, text: Uint8Array): string[] {
+  if (target === TARGET.wasm) return wasmLines(text);
+  if (target !== TARGET.tcam) return lines(text, target === TARGET.ebpf);
+  const program = decodeTcam(text);
+  return program.ok ? printTcam(program.value) : [program.diagnostics[0]!.message];
 }
 
 function wasmLines(text: Uint8Array): string[] {

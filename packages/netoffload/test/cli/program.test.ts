@@ -1,7 +1,9 @@
 /** `program list|hash|build|show|run`. */
+
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { txCsum } from "@netoffload/csum";
 import { describe, expect, it } from "vitest";
 import { scratch } from "./process.ts";
@@ -54,6 +56,22 @@ describe("program", () => {
     expect(text).toMatch(/\n {2}instructions \d+, /);
     expect(text).toMatch(/\n {2} +0: /);
     expect((await run("program", "show", "tx_csum")).out).toMatch(/spilled \d+/);
+  });
+
+  it("a parser rides in the bundle, for the parser engine", async () => {
+    const ports = fileURLToPath(new URL("../../../cpr-ir/programs/ports.json", import.meta.url));
+    const out = at("parser.img");
+    expect((await run("program", "build", "rx_csum", `${ports}:tcam`, "-o", out)).code).toBe(0);
+    const shown = await run("program", "show", out, "--json");
+    expect(shown.json.map((p) => [p.name, p.target, p.function])).toEqual([
+      ["rx_csum", "npu", 2],
+      ["parser", "tcam", 15],
+    ]);
+    const [hashed] = (await run("cpr", "hash", ports, "--json")).json;
+    expect(shown.json[1]!.hash).toBe(hashed!.sha256);
+    expect((shown.json[1]!.code as string[]).join("\n")).toMatch(/state 0: .*enters, needs 14 bytes/);
+    const refused = await run("program", "build", `${ports}:npu`, "-o", out);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("target in an image is tcam")]);
   });
 
   it.each([

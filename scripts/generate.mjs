@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { COMPILER, compile } from "./asc.mjs";
+import { earlierSource } from "./earlier.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** Every AssemblyScript source: a module may import across packages, so all of them are inputs. */
@@ -62,7 +63,7 @@ for (const pkg of packages) {
       join(out, `${module.name}.ts`),
       module.name,
       bytes,
-      `/** SHA-256 of the canonical bytes above. */\nexport const ${constant(module.name)}_SHA256: string = "sha256:${sha256}";\n`,
+      `/** SHA-256 of the canonical bytes above. */\nexport const ${constant(module.name)}_SHA256: string = "sha256:${sha256}";\n${earlierSource(join(packagesDir, pkg, "ir"), module.name)}`,
     );
     keep.add(`${module.name}.ts`);
   }

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { hashProgram } from "../packages/cpr-ir/src/index.ts";
 import { compile, programFlags } from "./asc.mjs";
+import { earlierSource } from "./earlier.mjs";
 import { type BuiltIr, buildProgram, listPrograms, printHashes, readHashes, toIr } from "./ir.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -132,4 +133,25 @@ test("HASHES reads back what was printed, and says which line is wrong", () => {
 
 test("function numbers outside 1..14 have no flags", () => {
   for (const k of [0, 15, 1.5]) expect(() => programFlags(k)).toThrow(RangeError);
+});
+
+test("what HASHES lists besides the current file is built in; a file that is another is refused", () => {
+  const bytes = readFileSync(join(packagesDir, "csum", "ir", "rx_csum.wasm"));
+  const { sha256 } = hashProgram(new Uint8Array(bytes));
+  const folder = join(scratch, "earlier");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "tx_csum-old.wasm"), bytes);
+  const current = `tx_csum sha256:${"1".repeat(64)} tx_csum.wasm assemblyscript 0.28.20\n`;
+  const hashes = (hash: string): void =>
+    writeFileSync(
+      join(folder, "HASHES"),
+      `# a comment\ntx_csum ${hash} tx_csum-old.wasm assemblyscript 0.28.19\n${current}`,
+    );
+  hashes(sha256);
+  const base64 = bytes.toString("base64");
+  expect(earlierSource(folder, "tx_csum")).toContain(`TX_CSUM_EARLIER: `);
+  expect(earlierSource(folder, "tx_csum")).toContain(`= [["${sha256}", "${base64}"]];`);
+  expect(earlierSource(folder, "rx_csum")).toContain("= [];");
+  hashes(`sha256:${"2".repeat(64)}`);
+  expect(() => earlierSource(folder, "tx_csum")).toThrow(`tx_csum-old.wasm is ${sha256}`);
 });

@@ -61,7 +61,7 @@ export { CsumError, type CsumErrorCode } from "./errors.ts";
 export { internetChecksum } from "./internet-checksum.ts";
 export { ipComputeCsum, ipFastCsum } from "./ip-fast.ts";
 // offload programs and skb helpers
-export { type OffloadProgram, rxCsum, txCsum } from "./programs.ts";
+export { earlierPrograms, type OffloadProgram, rxCsum, txCsum } from "./programs.ts";
 export {
   csumIpv6Magic,
   csumIpv6MagicAt,

@@ -1,8 +1,8 @@
 /** The package's offload programs: committed IR, the same bytes that are hashed and compiled for devices. */
 import { base64ToBytes } from "@netoffload/internal";
 import { FUNCTION_NUMBER } from "@netoffload/skbuff";
-import { RX_CSUM_SHA256, RX_CSUM_WASM } from "./generated/rx_csum.ts";
-import { TX_CSUM_SHA256, TX_CSUM_WASM } from "./generated/tx_csum.ts";
+import { RX_CSUM_EARLIER, RX_CSUM_SHA256, RX_CSUM_WASM } from "./generated/rx_csum.ts";
+import { TX_CSUM_EARLIER, TX_CSUM_SHA256, TX_CSUM_WASM } from "./generated/tx_csum.ts";
 
 /** One offload program. */
 export interface OffloadProgram {
@@ -25,3 +25,9 @@ export const txCsum: OffloadProgram = /* @__PURE__ */ offloadProgram("tx_csum", 
 
 /** Receive checksum: the sum over the whole packet, CHECKSUM_COMPLETE. */
 export const rxCsum: OffloadProgram = /* @__PURE__ */ offloadProgram("rx_csum", RX_CSUM_SHA256, RX_CSUM_WASM);
+
+/** Former versions of both, oldest first: devices in the field may still hold them. */
+export const earlierPrograms: readonly OffloadProgram[] = /* @__PURE__ */ (() => [
+  ...TX_CSUM_EARLIER.map(([sha256, wasm]) => offloadProgram("tx_csum", sha256, wasm)),
+  ...RX_CSUM_EARLIER.map(([sha256, wasm]) => offloadProgram("rx_csum", sha256, wasm)),
+])();

@@ -1,6 +1,6 @@
 /** Programs by name, by hash, or from a file. */
 import { canonicalModule, checkProfile, decodeModule, hashProgram } from "@netoffload/cpr-ir";
-import { rxCsum, txCsum } from "@netoffload/csum";
+import { earlierPrograms, type OffloadProgram, rxCsum, txCsum } from "@netoffload/csum";
 import { FUNCTION_NUMBER } from "@netoffload/skbuff";
 import { usageError } from "./cli/exit.ts";
 import { readInput } from "./cli/input.ts";
@@ -18,10 +18,12 @@ export interface Program {
 
 /** The programs this build ships, current versions. */
 export function shippedPrograms(): Program[] {
-  return [txCsum, rxCsum].map((p) => {
-    const ir = p.ir();
-    return { name: p.name, functionNumber: p.functionNumber, ir, ...hashProgram(ir), source: "built in" };
-  });
+  return [txCsum, rxCsum].map(builtIn);
+}
+
+function builtIn(p: OffloadProgram): Program {
+  const ir = p.ir();
+  return { name: p.name, functionNumber: p.functionNumber, ir, ...hashProgram(ir), source: "built in" };
 }
 
 /** Function number of an entry's name: its own static region where it has one, else 8, the first free. */
@@ -29,8 +31,14 @@ export function functionNumberOf(name: string): number {
   return (FUNCTION_NUMBER as Readonly<Record<string, number>>)[name] ?? 8;
 }
 
-/** Resolve `NAME`, `NAME@sha256:HEX` or `FILE.wasm`. */
-export function findProgram(item: string): Program {
+/**
+ * Resolve `NAME`, `NAME@sha256:HEX` or `FILE.wasm`.
+ * @param earlier - former versions, found by their hash only
+ */
+export function findProgram(
+  item: string,
+  earlier: readonly Program[] = earlierPrograms.map(builtIn),
+): Program {
   if (/\.wasm$/.test(item) || item.includes("/")) return fromFile(item);
   const [name, hash] = item.split("@") as [string, string?];
   const shipped = shippedPrograms();
@@ -39,10 +47,11 @@ export function findProgram(item: string): Program {
     throw usageError(
       `program '${name}' is not known; one of: ${shipped.map((p) => p.name).join(", ")}, or a file that ends in .wasm`,
     );
-  const chosen = hash === undefined ? found[0] : found.find((p) => p.sha256 === hash);
+  const versions = [...found, ...earlier.filter((p) => p.name === name)];
+  const chosen = hash === undefined ? found[0] : versions.find((p) => p.sha256 === hash);
   if (chosen === undefined)
     throw usageError(
-      `program ${name} has no version ${hash}; there is ${found.map((p) => p.sha256).join(", ")}`,
+      `program ${name} has no version ${hash}; there is ${versions.map((p) => p.sha256).join(", ")}`,
     );
   return chosen;
 }

@@ -48,7 +48,7 @@ function subjectOf(options: Options): CsumSubject {
   const target = stringOption(options, "target") ?? "wasm";
   if (target !== "wasm" && target !== "npu" && target !== "ebpf")
     throw usageError(`--target ${target}: wasm, npu or ebpf is accepted`);
-  const named = ((options.program ?? []) as readonly string[]).map(findProgram);
+  const named = ((options.program ?? []) as readonly string[]).map((item) => findProgram(item));
   const pick = (name: string): ReturnType<typeof findProgram> =>
     named.find((p) => p.name === name) ?? findProgram(name);
   try {

@@ -60,7 +60,7 @@ function offloadsOf(options: Options): readonly OffloadName[] {
 
 /** The kernel's programs: the shipped ones, or the versions that `--program` names. */
 function programsOf(options: Options): Program[] {
-  const chosen = ((options.program ?? []) as readonly string[]).map(findProgram);
+  const chosen = ((options.program ?? []) as readonly string[]).map((item) => findProgram(item));
   return shippedPrograms().map((p) => chosen.find((c) => c.name === p.name) ?? p);
 }
 

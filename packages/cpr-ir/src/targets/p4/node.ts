@@ -42,12 +42,12 @@ export function emitNode(program: Program, index: number): void {
 /** Limits, and the bytes that the node has at least. */
 function enter(flow: Flow, node: ParseNode, index: number): void {
   const { program, stem } = flow;
-  const next = program.name(`${stem}_enter`);
-  flow.select(
-    ["meta.nodes"],
-    [`${program.parser.maxNodes}: ${program.stop(CODE.STOP_MAX_NODES)};`, `default: ${next};`],
-  );
-  flow.begin(next);
+  if (program.limited.has(index)) {
+    const next = program.name(`${stem}_enter`);
+    const stop = program.stop(CODE.STOP_MAX_NODES);
+    flow.select(["meta.nodes"], [`${program.parser.maxNodes}: ${stop};`, `default: ${next};`]);
+    flow.begin(next);
+  }
   flow.add("meta.nodes = meta.nodes + 1;", `meta.last = ${index};`);
   if (node.minLen === 0) return;
   const short = program.stop(node.short);
@@ -87,8 +87,14 @@ function measure(flow: Flow, node: ParseNode, unit: Unit): Branch[] {
   if (hdrLen.clamp) flow.add(`if (len > ${END} - off) {`, `    len = ${END} - off;`, "}");
   const stop = program.stop(CODE.STOP_LENGTH);
   const branches: Branch[] = hdrLen.clamp ? [] : [[`len > ${END} - off`, stop]];
-  if (node.minLen > 0) branches.unshift([`len < ${node.minLen}`, stop]);
+  if (leastLength(node) < node.minLen) branches.unshift([`len < ${node.minLen}`, stop]);
   return branches;
+}
+
+/** What a length has at least, whatever the header holds. */
+function leastLength({ hdrLen, body }: ParseNode): number {
+  if (hdrLen.kind === "amount") return hdrLen.clamp ? 0 : hdrLen.amount.add;
+  return hdrLen.kind === "flags" && !hdrLen.clamp ? (body as Flags).start : 0;
 }
 
 function flagsLength(flow: Flow, body: Flags, unit: Unit): void {

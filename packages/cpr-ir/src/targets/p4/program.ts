@@ -54,6 +54,27 @@ function unique(taken: Set<string>, name: string): string {
   return out;
 }
 
+/** Nodes behind a cycle, or more than `maxNodes` deep. */
+function limitedNodes(parser: Parser): Set<number> {
+  const { nodes, maxNodes } = parser;
+  // nodes visited on the longest walk, the node among them; more than there are: a cycle
+  const longest = new Array<number>(nodes.length).fill(0);
+  longest[parser.root] = 1;
+  for (let round = 0, grown = true; grown && round <= nodes.length; round++) {
+    grown = false;
+    for (const [i, { next }] of nodes.entries()) {
+      if (next === null || longest[i] === 0) continue;
+      for (const to of [...next.table.map((e) => e.node), next.wildcard]) {
+        if (to < 0 || longest[to]! > longest[i]! || longest[to]! > nodes.length) continue;
+        longest[to] = longest[i]! + 1;
+        grown = true;
+      }
+    }
+  }
+  const limited = longest.map((n, i) => (n > maxNodes || n > nodes.length ? i : -1));
+  return new Set(limited.filter((i) => i >= 0));
+}
+
 /** One pass over a parser. */
 export class Program {
   readonly parser: Parser;
@@ -65,6 +86,8 @@ export class Program {
   readonly codes: Set<number> = new Set();
   /** Locals of the counters. */
   readonly counters: readonly string[];
+  /** Nodes that a walk can come to with `maxNodes` nodes behind it. */
+  readonly limited: ReadonlySet<number>;
   readonly #names: Set<string> = new Set(["start", "accept", "reject", "finish_okay", "finish_fail"]);
   readonly #stops: Map<number, string> = new Map();
   readonly #entries: readonly string[];
@@ -72,6 +95,7 @@ export class Program {
   constructor(parser: Parser, layouts: Layouts) {
     this.parser = parser;
     this.layouts = layouts;
+    this.limited = limitedNodes(parser);
     const counters = new Set<string>();
     this.counters = parser.counters.map((c) => unique(counters, `count_${word(c.name)}`));
     for (const name of this.counters) this.locals.set(name, "bit<32>");

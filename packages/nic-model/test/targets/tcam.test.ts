@@ -3,15 +3,18 @@ import {
   compileTcam,
   decodeTcam,
   encodeTcam,
+  field,
   fitTcam,
   type GeneratedCases,
   generateCases,
   Interpreter,
   orThrow,
   type Parser,
+  parser as parserBuilder,
   SHIPPED_PARSERS,
   shippedParser,
   TCAM_IDEAL,
+  type TcamEntry,
   type TcamLimits,
 } from "@netoffload/cpr-ir";
 import { describe, expect, test } from "vitest";
@@ -153,6 +156,71 @@ describe.each(Object.entries(ENGINES))("states merged and split to fit: %s", (_n
       const keys = Uint32Array.from({ length: parser.numKeys }, () => random.below(8));
       equal(judge.differ(packet, keys), `seed ${SEED}`);
     }
+  });
+});
+
+test("too many rows: fewer merges, and where they do not help, the node is named", () => {
+  const parser = shippedParser("flow-dissector");
+  const all = fitTcam(parser).report!.total;
+  const limits = { ...TCAM_IDEAL, entries: all.entries - 1 };
+  const fit = fitTcam(parser, limits);
+  expect([fit.merging, fit.diagnostics]).toEqual(["chains", []]);
+  expect(fit.report!.total.steps).toBeGreaterThan(all.steps);
+  const judge = new Judge(parser, limits);
+  const { cases, paths } = casesOf(parser);
+  for (const c of cases.slice(0, paths)) equal(judge.differ(c.packet, c.keys), c.note);
+  const none = fitTcam(parser, { ...TCAM_IDEAL, entries: 100, window: 8, registers: 4 });
+  expect(none.diagnostics.map((d) => d.code)).toEqual(["tcam.entries", "tcam.registers"]);
+  expect(none.diagnostics[0]!.path).toMatch(/^node [a-z]/);
+});
+
+test("a huge table ends in a diagnostic, soon", () => {
+  const rows = Array.from({ length: 40_000 }, (_, key) => [key, "b"] as const);
+  const huge = orThrow(
+    parserBuilder("huge")
+      .node("a", { "min-hdr-length": 4, "next-proto": { ...field(0, 4), table: "t" } })
+      .node("b", { "min-hdr-length": 5, "next-proto": { ...field(0, 4), table: "t" } })
+      .table("t", ...rows)
+      .build(),
+  );
+  const begun = performance.now();
+  const everything = { ...TCAM_IDEAL, entries: 0xffffffff, states: 0xffffffff };
+  expect(fitTcam(huge, everything).diagnostics).toMatchObject([{ code: "tcam.entries", path: "node b" }]);
+  expect(performance.now() - begun).toBeLessThan(20_000);
+});
+
+describe("wrong programs are found by the path packets", () => {
+  // one change of a compiled table at a time: a key, a mask, a place to go, a step left out
+  const parser = shippedParser("five-tuple");
+  const { program } = orThrow(compileTcam(parser));
+  type Change = (e: TcamEntry) => TcamEntry;
+  const changes: Record<string, Change> = {
+    key: (e) => ({
+      ...e,
+      values: e.values.map((v, i) => (e.masks[i] === 0 ? v : (v ^ lowest(e.masks[i]!)) >>> 0)),
+    }),
+    goto: (e) => ({ ...e, next: e.next === -5 ? -15 : -5 }),
+    step: (e) => ({ ...e, ops: e.ops.slice(1) }),
+  };
+  const lowest = (mask: number): number => (mask & -mask) >>> 0;
+
+  test.each(Object.entries(changes))("%s", (_name, change) => {
+    let made = 0;
+    let killed = 0;
+    for (const [n, state] of program.states.entries())
+      for (const [i, e] of state.entries.entries()) {
+        const bad = change(e);
+        if (JSON.stringify(bad) === JSON.stringify(e)) continue;
+        const entries = state.entries.map((old, at) => (at === i ? bad : old));
+        const states = program.states.map((old, at) => (at === n ? { ...state, entries } : old));
+        const engine = orThrow(TcamEngine.load(encodeTcam({ ...program, states })));
+        const judge = Object.assign(new Judge(parser), { engine });
+        made++;
+        if (casesOf(parser).cases.some((c) => judge.differ(c.packet, c.keys) !== null)) killed++;
+      }
+    expect(made).toBeGreaterThan(5);
+    // rows of merged states are finer than the graph's edges, for which the packets are made
+    expect(killed / made).toBeGreaterThanOrEqual(0.9);
   });
 });
 

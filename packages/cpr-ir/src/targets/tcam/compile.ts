@@ -4,7 +4,14 @@ import type { Parser } from "../../ir/types.ts";
 import { Refusal } from "./builder.ts";
 import { encodeTcam } from "./encode.ts";
 import { fuse, type Merging } from "./fuse.ts";
-import { reportTcam, TCAM_IDEAL, type TcamLimits, type TcamReport, type TcamResource } from "./limits.ts";
+import {
+  reachableLimits,
+  reportTcam,
+  TCAM_IDEAL,
+  type TcamLimits,
+  type TcamReport,
+  type TcamResource,
+} from "./limits.ts";
 import { lowerTcam } from "./lower.ts";
 import type { TcamProgram } from "./table.ts";
 
@@ -27,6 +34,9 @@ export interface TcamFit {
   /** Empty: it fits. Each has the resource as its code's second half and the node as its path. */
   readonly diagnostics: readonly Diagnostic[];
 }
+
+/** Nodes that a program can tell apart. */
+const MAX_NODES = 32767;
 
 /** Limits that one entry or key may not fall below. */
 const LEAST: Partial<TcamLimits> = { window: 4, keyBits: 32, ops: 1, bytesPerStep: 4 };
@@ -56,8 +66,19 @@ interface Attempt extends TcamFit {
   readonly program: TcamProgram | null;
 }
 
-function attempt(parser: Parser, limits: TcamLimits): Attempt {
+function attempt(parser: Parser, device: TcamLimits): Attempt {
+  const limits = reachableLimits(device);
   const none = { program: null, report: null, merging: "all" as const };
+  if (parser.nodes.length > MAX_NODES)
+    return {
+      ...none,
+      diagnostics: [
+        {
+          code: "tcam.states",
+          message: `${parser.nodes.length} nodes; a program has at most ${MAX_NODES} states`,
+        },
+      ],
+    };
   for (const [name, least] of Object.entries(LEAST))
     if (limits[name as TcamResource] < least)
       return {

@@ -24,6 +24,8 @@ export type Merging = "all" | "chains";
 
 /** Most entries that merging makes in a state that had fewer. */
 const MAX_PRODUCT = 48;
+/** Largest table that is taken over by the state before it. */
+const MAX_TABLE = 4096;
 
 /** Merge. */
 export function fuse(draft: TcamDraft, limits: TcamLimits, merging: Merging): TcamProgram {
@@ -35,14 +37,24 @@ export function fuse(draft: TcamDraft, limits: TcamLimits, merging: Merging): Tc
 
 function fuseState(states: DraftState[], at: number, limits: TcamLimits, merging: Merging): void {
   // every merge follows an edge to a state that is not pinned, and all ways back lead to pinned ones
-  for (let i = 0; i < states[at]!.entries.length; ) {
-    const state = states[at]!;
-    const entry = state.entries[i]!;
+  const entries = [...states[at]!.entries];
+  let state: DraftState = { ...states[at]!, entries };
+  for (let i = 0; i < entries.length; ) {
+    const entry = entries[i]!;
     const next = entry.next < 0 ? null : states[entry.next]!;
     const merged = next === null || next.pinned ? null : tryMerge(state, i, next, limits, merging === "all");
-    if (merged === null) i++;
-    else states[at] = merged;
+    if (merged === null) {
+      i++;
+      continue;
+    }
+    if (merged.rows.length === 1) entries[i] = merged.rows[0]!;
+    else entries.splice(i, 1, ...merged.rows);
+    if (merged.keys.length > state.keys.length) {
+      for (const [n, e] of entries.entries()) entries[n] = widen(e, merged.keys.length);
+      state = { ...state, keys: merged.keys };
+    }
   }
+  states[at] = state;
 }
 
 function tryMerge(
@@ -51,7 +63,7 @@ function tryMerge(
   next: DraftState,
   limits: TcamLimits,
   products: boolean,
-): DraftState | null {
+): { readonly keys: readonly TcamSource[]; readonly rows: readonly TcamEntry[] } | null {
   const entry = state.entries[i]!;
   if (next.keys.length > 0 && !products) return null;
   const keys = [...state.keys];
@@ -64,6 +76,7 @@ function tryMerge(
     place.push(p);
   }
   if (keys.reduce((n, k) => n + keyBits(k), 0) > limits.keyBits) return null;
+  if (next.entries.length > MAX_TABLE) return null;
   const made: TcamEntry[] = [];
   for (const row of next.entries) {
     const both = intersect(entry, row, place, keys.length);
@@ -77,8 +90,7 @@ function tryMerge(
   }
   const size = state.entries.length - 1 + made.length;
   if (size > MAX_PRODUCT && size > Math.max(state.entries.length, next.entries.length)) return null;
-  const entries = state.entries.flatMap((e, n) => (n === i ? made : [widen(e, keys.length)]));
-  return { ...state, keys, entries };
+  return { keys, rows: made };
 }
 
 /** A key that is looked at behind some steps, as it is before them; null: they change it. */
@@ -142,7 +154,7 @@ function compact(program: TcamDraft): TcamProgram {
     for (const g of queue) {
       if (reached.has(g)) continue;
       reached.add(g);
-      queue.push(...gotosOf(states[g]!).filter((t) => t >= 0));
+      for (const t of gotosOf(states[g]!)) if (t >= 0) queue.push(t);
     }
     const to = new Map<number, number>();
     const seen = new Map<string, number>();

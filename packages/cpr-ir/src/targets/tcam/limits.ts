@@ -29,6 +29,27 @@ export interface TcamLimits {
   readonly steps: number;
 }
 
+/** What the encoding can say; a device's limits beyond these are cut to them. */
+const FORMAT_LIMITS: TcamLimits = {
+  entries: 65535,
+  states: 32767,
+  window: 32767,
+  keyBits: 1024,
+  ops: 255,
+  bytesPerStep: 4096,
+  registers: 254,
+  metadataBytes: 1 << 20,
+  steps: 0xffffffff,
+};
+
+/** A device's limits as the encoding can reach them. */
+export function reachableLimits(limits: TcamLimits): TcamLimits {
+  const out: Record<string, number> = {};
+  for (const [name, most] of Object.entries(FORMAT_LIMITS))
+    out[name] = Math.min(most, limits[name as TcamResource]);
+  return out as unknown as TcamLimits;
+}
+
 /** Names of {@link TcamLimits}. */
 export type TcamResource = keyof TcamLimits;
 
@@ -104,13 +125,17 @@ export function reportTcam(program: TcamProgram, parser: Parser): TcamReport {
       use.keyBits,
       s.keys.reduce((n, k) => n + keyBits(k), 0),
     );
-    use.window = Math.max(use.window, ...s.keys.map(reachOf), ...s.entries.map((e) => entryWindow(e) ?? 0));
-    use.ops = Math.max(use.ops, ...s.entries.map((e) => e.ops.length));
-    use.bytesPerStep = Math.max(use.bytesPerStep, ...s.entries.map(entryBytes));
+    use.window = Math.max(use.window, ...s.keys.map(reachOf));
+    // a loop: a table may have more rows than a call takes arguments
+    for (const e of s.entries) {
+      use.window = Math.max(use.window, entryWindow(e) ?? 0);
+      use.ops = Math.max(use.ops, e.ops.length);
+      use.bytesPerStep = Math.max(use.bytesPerStep, entryBytes(e));
+    }
     use.steps = Math.max(use.steps, s.enter || s.node < 0 ? steps[i]! : 0);
   }
   const most = (r: "window" | "keyBits" | "ops" | "bytesPerStep" | "steps"): number =>
-    Math.max(...uses.map((u) => u[r]));
+    uses.reduce((n, u) => Math.max(n, u[r]), 0);
   return {
     total: {
       entries: uses.reduce((n, u) => n + u.entries, 0),
@@ -151,7 +176,9 @@ function longestWays(program: TcamProgram): number[] {
       stack.pop();
       if (colour[at] === 2) continue;
       colour[at] = 2;
-      longest[at] = 1 + Math.max(0, ...targets.map((g) => (colour[g] === 2 ? longest[g]! : 0)));
+      let most = 0;
+      for (const g of targets) if (colour[g] === 2) most = Math.max(most, longest[g]!);
+      longest[at] = 1 + most;
     }
   }
   return longest;

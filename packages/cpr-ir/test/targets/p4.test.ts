@@ -4,6 +4,7 @@ import { Interpreter } from "../../src/interp/run.ts";
 import { field, parser } from "../../src/ir/build.ts";
 import { codeName } from "../../src/ir/codes.ts";
 import type { Parser } from "../../src/ir/types.ts";
+import { parserOf } from "../../src/json/load.ts";
 import { generateCases } from "../../src/paths/generate.ts";
 import { SHIPPED_PARSERS, shippedParser } from "../../src/programs.ts";
 import { compileP4 } from "../../src/targets/p4/compile.ts";
@@ -210,6 +211,39 @@ const fixture = (build: (p: ReturnType<typeof parser>) => ReturnType<typeof pars
   orThrow(build(parser("x", { "max-frames": 1, "metameta-size": 16, "frame-size": 0, ...options })).build());
 const list = { "tlv-type": field(0, 1), "tlv-length": field(1, 1) };
 
+/** Lists inside lists, each TLV of one level holding all of the next. */
+function nested(levels: number, width: number): Parser {
+  const nodes = Array.from({ length: levels }, (_, level) =>
+    Array.from({ length: width }, (_, i) => ({
+      name: `t${level}_${i}`,
+      "min-hdr-length": 2,
+      ...(level + 1 === levels
+        ? {}
+        : {
+            "nested-node": {
+              ...list,
+              ents: Array.from({ length: width }, (_, k) => ({ key: k, node: `t${level + 1}_${k}` })),
+            },
+          }),
+    })),
+  );
+  return orThrow(
+    parserOf({
+      cpr: 1,
+      parsers: [{ name: "x", "root-node": "a" }],
+      "parse-nodes": [
+        {
+          name: "a",
+          "min-hdr-length": 2,
+          "hdr-length": "rest",
+          "tlv-parse-node": { ...list, ents: nodes[0]!.map((n, key) => ({ key, node: n.name })) },
+        },
+      ],
+      "tlv-nodes": nodes.flat(),
+    }),
+  );
+}
+
 test.each<[string, string, Parser]>([
   [
     "p4.overlay-body",
@@ -265,6 +299,12 @@ test.each<[string, string, Parser]>([
         }),
       { "metameta-size": 80 },
     ),
+  ],
+  ["p4.states", "TLVs nested in more than 16384 ways", nested(8, 12)],
+  [
+    "p4.handler",
+    "handler f: what the C function does",
+    fixture((p) => p.node("a", { "min-hdr-length": 1, handler: "f" })),
   ],
 ])("%s is refused by name", (code, message, of) => {
   const result = compileP4(of);

@@ -8,8 +8,6 @@ export const MAX_P4_ELEMENTS = 64;
 export const MAX_P4_FRAMES = 32;
 /** Most states. */
 export const MAX_P4_STATES = 16_384;
-/** TLVs inside TLVs: each level has states and locals of its own. */
-export const MAX_P4_NESTING = 8;
 
 /** All that stands in the way; empty: nothing. */
 export function p4Limits(parser: Parser): Diagnostic[] {
@@ -17,6 +15,7 @@ export function p4Limits(parser: Parser): Diagnostic[] {
   const refuse = (code: string, message: string, suggestion: string): void => {
     if (!out.some((d) => d.code === code && d.message === message)) out.push({ code, message, suggestion });
   };
+  const budget = { lists: MAX_P4_STATES };
   for (const handler of parser.handlers)
     refuse(
       "p4.handler",
@@ -32,7 +31,7 @@ export function p4Limits(parser: Parser): Diagnostic[] {
         `node ${node.name}: an overlay with a ${node.body.kind} body; a P4 parser cannot go back to the header's start`,
         "the body in the node that follows",
       );
-    if (node.body?.kind === "tlvs") nesting(parser, node.name, node.body, 0, refuse);
+    if (node.body?.kind === "tlvs") nesting(parser, node.body, refuse, budget);
   }
   for (const target of targets(parser)) {
     if (target.kind === "key" || target.index === null) continue;
@@ -47,11 +46,16 @@ export function p4Limits(parser: Parser): Diagnostic[] {
   return out;
 }
 
+/** Lists of TLVs that may still be met: a list has states of its own at every place it is nested in. */
+interface Budget {
+  lists: number;
+}
+
 type Refuse = (code: string, message: string, suggestion: string) => void;
 
-function nesting(parser: Parser, name: string, tlvs: Tlvs, depth: number, refuse: Refuse): void {
-  if (depth > MAX_P4_NESTING) {
-    refuse("p4.nesting", `node ${name}: TLVs nested more than ${MAX_P4_NESTING} deep`, "fewer levels");
+function nesting(parser: Parser, tlvs: Tlvs, refuse: Refuse, budget: Budget): void {
+  if (--budget.lists < 0) {
+    refuse("p4.states", `TLVs nested in more than ${MAX_P4_STATES} ways`, "fewer nested lists");
     return;
   }
   const seen = new Set<number>();
@@ -59,7 +63,7 @@ function nesting(parser: Parser, name: string, tlvs: Tlvs, depth: number, refuse
     if (index < 0 || seen.has(index)) return;
     seen.add(index);
     const node = parser.tlvNodes[index]!;
-    if (node.nested !== null) nesting(parser, name, node.nested, depth + 1, refuse);
+    if (node.nested !== null) nesting(parser, node.nested, refuse, budget);
     if (node.overlay === null) return;
     if (node.nested !== null)
       refuse(

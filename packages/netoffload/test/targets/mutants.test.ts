@@ -6,6 +6,7 @@ import { readCaptureSync } from "@netoffload/pcap";
 import { HEAP_BASE, Memory } from "@netoffload/skbuff";
 import { describe, expect, test } from "vitest";
 import { runEbpf } from "../../../cpr-ir/test/ref/ebpf-interp.ts";
+import { slowCrc32c, slowCsum } from "../../../skbuff/test/ref/units.ts";
 import { bundledCapture } from "../../src/cli/verify.ts";
 import { type Program, shippedPrograms } from "../../src/programs.ts";
 import type { OffloadName } from "../../src/report.ts";
@@ -125,14 +126,11 @@ function executed(text: Uint8Array, all: readonly States[]): Set<number> {
   const seen = new Set<number>();
   for (const { image, skbs } of all) {
     const memory = image.slice();
-    const sum = (ptr: number, len: number, start: number): number => {
-      let total = start;
-      for (let i = 0; i < len; i++) total += memory[ptr + i]! << (i & 1 ? 8 : 0);
-      while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 0x10000);
-      return total;
+    const helpers = {
+      1: (ptr: number, len: number, start: number) => slowCsum(memory.subarray(ptr, ptr + len), start),
+      4: (ptr: number, len: number, crc: number) => slowCrc32c(memory.subarray(ptr, ptr + len), crc),
     };
-    for (const skb of skbs)
-      runEbpf(text, memory, [skb], { helpers: { 1: sum }, onStep: (slot) => seen.add(slot) });
+    for (const skb of skbs) runEbpf(text, memory, [skb], { helpers, onStep: (slot) => seen.add(slot) });
   }
   return seen;
 }

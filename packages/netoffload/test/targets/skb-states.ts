@@ -35,6 +35,8 @@ export interface Shape {
   readonly ipSummed?: number;
   readonly gsoSize?: number;
   readonly unreadable?: boolean;
+  /** A CRC-32C is owed, SCTP's, and no checksum. */
+  readonly csumNotInet?: boolean;
   readonly sharedFrag?: boolean;
   /** `flag`: marked, but the other one is gone; `clone`: another skb holds the same buffer. */
   readonly cloned?: "flag" | "clone";
@@ -103,6 +105,7 @@ export function randomShape(next: Numbers): Shape {
     ipSummed: pick(next, [CHECKSUM_PARTIAL, CHECKSUM_PARTIAL, CHECKSUM_PARTIAL, next(4)]),
     gsoSize: pick(next, [0, 0, 0, 0, 0, 0, 0, 1, 256, 1448]),
     unreadable: next(12) === 0,
+    csumNotInet: next(4) === 0,
     sharedFrag: next(4) === 0,
     ...pick<Pick<Shape, "cloned" | "dataref">>(next, [
       {},
@@ -116,6 +119,8 @@ export function randomShape(next: Numbers): Shape {
 }
 
 const TCP = { linear: 54, start: 34, offset: 16 } as const;
+/** The CRC lies 8 bytes behind the start, whatever csum_offset says. */
+const SCTP = { linear: 54, start: 34, offset: 8, csumNotInet: true } as const;
 
 /**
  * Skbs whose linearizing leaves sixteen free blocks in one list, each a little too small for the last, before one
@@ -201,6 +206,34 @@ export const NAMED: Readonly<Record<string, Shape>> = {
   "65,536 bytes in shared frags": { ...TCP, frags: [0x10000], sharedFrag: true },
   "more than 65,536 bytes, a list": { ...TCP, frags: [3], list: [{ linear: 0x10001 }, { linear: 1 }] },
   "long linear part and frags": { linear: 700, frags: [1000, 1001], start: 34, offset: 16 },
+  "CRC: linear": SCTP,
+  "CRC: odd length, offset ignored": { ...SCTP, linear: 57, offset: 65535 },
+  "CRC: the field alone is linear": { ...SCTP, linear: 46, frags: [40] },
+  "CRC: field three bytes beyond": { ...SCTP, linear: 43, frags: [40] },
+  "CRC: field wholly beyond: EINVAL": { ...SCTP, linear: 42, frags: [40] },
+  "CRC: start behind the end: EINVAL": { ...SCTP, start: 60 },
+  "CRC: start before data": { ...SCTP, start: -2 },
+  "CRC: all zeros": { ...SCTP, fill: 0 },
+  "CRC: NONE owes nothing": { ...SCTP, ipSummed: 0 },
+  "CRC: COMPLETE owes nothing": { ...SCTP, ipSummed: 2 },
+  "CRC: GSO owes nothing yet": { ...SCTP, gsoSize: 1448 },
+  "CRC: unreadable, linear": { ...SCTP, unreadable: true },
+  "CRC: unreadable frags: EFAULT": { ...SCTP, frags: [20], unreadable: true },
+  "CRC: odd frags": { ...SCTP, linear: 55, frags: [1, 3, 5] },
+  "CRC: list": {
+    ...SCTP,
+    frags: [5],
+    list: [
+      { linear: 30, frags: [7] },
+      { linear: 9, list: [{ linear: 3 }] },
+    ],
+  },
+  "CRC: shared frags": { ...SCTP, frags: [33, 64], sharedFrag: true },
+  "CRC: shared frags hold the field": { ...SCTP, linear: 20, frags: [60], sharedFrag: true },
+  "CRC: clone": { ...SCTP, cloned: "clone" },
+  "CRC: clone whose other half is gone": { ...SCTP, cloned: "flag" },
+  "CRC: clone with frags and a list": { ...SCTP, frags: [40], list: [{ linear: 9 }], cloned: "clone" },
+  "CRC: more than 65,536 bytes, a list": { ...SCTP, frags: [3], list: [{ linear: 0x10001 }, { linear: 1 }] },
   ...searched(),
   ...joined(),
   // its page joins the rest of the heap behind it
@@ -238,8 +271,8 @@ function chained(
   return skb;
 }
 
-/** The bit of sk_buff.flags that goes with references to the buffer. */
-const CLONED = 1 << SK_BUFF_BITS.cloned[0];
+/** The bits of sk_buff.flags that a shape decides: references to the buffer, and which sum is owed. */
+const DECIDED = (1 << SK_BUFF_BITS.cloned[0]) | (1 << SK_BUFF_BITS.csumNotInet[0]);
 
 /** Make an skb of a shape. @returns its address */
 function build(memory: Memory, shape: Shape, salt: number): number {
@@ -249,8 +282,9 @@ function build(memory: Memory, shape: Shape, salt: number): number {
   // fields that the programs must neither read nor change
   for (const field of ["macHeader", "networkHeader", "protocol", "queueMapping", "hash", "mark"] as const)
     view.setUint16(skb.address + O[field], Math.imul(salt + O[field], 0x85ebca6b) >>> 16, true);
-  view.setUint32(skb.address + O.flags, (Math.imul(salt + 1, 0xc2b2ae35) & ~CLONED) >>> 0, true);
+  view.setUint32(skb.address + O.flags, (Math.imul(salt + 1, 0xc2b2ae35) & ~DECIDED) >>> 0, true);
   skb.unreadable = shape.unreadable === true ? 1 : 0;
+  skb.csumNotInet = shape.csumNotInet === true ? 1 : 0;
   skb.gsoSize = shape.gsoSize ?? 0;
   if (shape.sharedFrag === true) skb.shinfoFlags = SKBFL_SHARED_FRAG;
   skb.ipSummed = shape.ipSummed ?? CHECKSUM_PARTIAL;

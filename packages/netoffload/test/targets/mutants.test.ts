@@ -16,6 +16,7 @@ import { type Mutant, mutants } from "./mutants.ts";
 import {
   busyShape,
   layStates,
+  listShape,
   NAMED,
   numbers,
   randomShape,
@@ -103,6 +104,8 @@ function expected(program: Program, device: Bench, states: States): Expected {
 /** Largest block that is left in the memories that are nearly full: no room, room for one or the other. */
 const LEAVE = [16, 32, 64, 112, 160, 240, 320, 480, 640, 1000] as const;
 
+const KINDS = [randomShape, busyShape, listShape] as const;
+
 /** The generated skbs: every named one, and random ones, with memory and when there is none or little. */
 function generated(): States[] {
   const next = numbers(seed);
@@ -115,9 +118,9 @@ function generated(): States[] {
   const named = Object.values(NAMED);
   return [
     layStates(named, 1),
-    ...[16, 320, 640].map((leave) => layStates(named, 2, leave)),
-    ...Array.from({ length: 20 }, (_, i) => random(i % 2 === 0 ? randomShape : busyShape)),
-    ...LEAVE.map((leave, i) => random(i % 2 === 0 ? randomShape : busyShape, leave)),
+    ...[16, 112, 320, 640].map((leave) => layStates(named, 2, leave)),
+    ...Array.from({ length: 60 }, (_, i) => random(KINDS[i % 3]!)),
+    ...LEAVE.flatMap((leave) => KINDS.map((kind) => random(kind, leave))),
   ];
 }
 

@@ -70,6 +70,26 @@ export function busyShape(next: Numbers): Shape {
   return { ...shape, frags, sharedFrag: true };
 }
 
+/** A random shape with lists two deep whose sum or CRC nothing hinders: what walks of lists take. */
+export function listShape(next: Numbers): Shape {
+  const { unreadable: _unreadable, gsoSize: _gso, ...shape } = randomShape(next);
+  const linear = 20 + next(60);
+  const size = (): number => pick(next, [0, 1, 2, 16, 31, 55, 64, 256, next(70)]);
+  const frags = (): number[] => times(next(3), () => 1 + size());
+  const inner = (): Member => ({ linear: size(), frags: frags() });
+  const member = (): Member => ({ ...inner(), list: times(next(3), inner) });
+  return {
+    ...shape,
+    linear,
+    frags: frags(),
+    list: times(1 + next(3), member),
+    start: next(linear - 11),
+    offset: next(10),
+    ipSummed: CHECKSUM_PARTIAL,
+    csumNotInet: next(2) === 0,
+  };
+}
+
 /** One holder or more, with and without payload-only references. */
 const DATAREFS = [1, 2, 3, 0x101, 0x10001, 0x20002];
 
@@ -234,6 +254,47 @@ export const NAMED: Readonly<Record<string, Shape>> = {
   "CRC: clone whose other half is gone": { ...SCTP, cloned: "flag" },
   "CRC: clone with frags and a list": { ...SCTP, frags: [40], list: [{ linear: 9 }], cloned: "clone" },
   "CRC: more than 65,536 bytes, a list": { ...SCTP, frags: [3], list: [{ linear: 0x10001 }, { linear: 1 }] },
+  // minimised from random states that told mutants apart
+  "CRC: an empty member with an empty list": {
+    ...SCTP,
+    frags: [1],
+    list: [
+      { linear: 1, frags: [1, 2] },
+      { linear: 0, list: [{ linear: 0 }] },
+      { linear: 31, frags: [41, 23] },
+    ],
+    start: 44,
+    cloned: "flag",
+  },
+  "CRC: lists within a list, the last odd": {
+    ...SCTP,
+    linear: 20,
+    list: [
+      { linear: 1 },
+      { linear: 256, frags: [23, 7], list: [{ linear: 0 }, { linear: 16, frags: [16, 16] }] },
+      { linear: 55, list: [{ linear: 31 }] },
+    ],
+    start: 9,
+  },
+  "CRC: lists within a list, the last empty": {
+    ...SCTP,
+    linear: 17,
+    list: [
+      { linear: 64 },
+      { linear: 16, frags: [16, 31], list: [{ linear: 2 }, { linear: 16, frags: [31, 3] }] },
+      { linear: 0 },
+    ],
+    start: 8,
+    cloned: "clone",
+  },
+  "CRC: a list within a list, all ones, no clone left": {
+    ...SCTP,
+    linear: 20,
+    list: [{ linear: 2, frags: [31, 2], list: [{ linear: 0, frags: [1] }] }],
+    start: 11,
+    fill: 0xff,
+    cloned: "flag",
+  },
   ...searched(),
   ...joined(),
   // its page joins the rest of the heap behind it

@@ -111,7 +111,8 @@ function generated(): States[] {
   const next = numbers(seed);
   const random = (shape: typeof randomShape, leave?: number): States =>
     layStates(
-      Array.from({ length: BATCH }, () => shape(next)),
+      // lists take more of the small memory
+      Array.from({ length: shape === listShape ? BATCH / 5 : BATCH }, () => shape(next)),
       next(1000),
       leave,
     );

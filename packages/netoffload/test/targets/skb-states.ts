@@ -255,6 +255,16 @@ export const NAMED: Readonly<Record<string, Shape>> = {
   "CRC: clone with frags and a list": { ...SCTP, frags: [40], list: [{ linear: 9 }], cloned: "clone" },
   "CRC: more than 65,536 bytes, a list": { ...SCTP, frags: [3], list: [{ linear: 0x10001 }, { linear: 1 }] },
   // minimised from random states that told mutants apart
+  "CRC: members of one length, all ones": {
+    ...SCTP,
+    linear: 40,
+    list: [
+      { linear: 31, frags: [2, 21] },
+      { linear: 31, list: [{ linear: 31 }] },
+    ],
+    start: 30,
+    fill: 0xff,
+  },
   "CRC: an empty member with an empty list": {
     ...SCTP,
     frags: [1],

@@ -16,7 +16,7 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"],
           exclude: [...LIVE, "**/node_modules/**"],
-          testTimeout: 60_000,
+          testTimeout: 240_000,
         },
       },
       {

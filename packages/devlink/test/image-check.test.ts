@@ -5,6 +5,8 @@ import { program, ROOM, TwoSlotDriver } from "./device.ts";
 
 const tx = program("tx_csum");
 const rx = program("rx_csum");
+/** An ebpf program's functions: rx as one. */
+const WHOLE = [{ name: "rx_csum", start: 0, end: rx.text.length / 8, params: 1 }];
 const good = writeImage({ programs: [tx, rx] });
 const one = writeImage({ programs: [rx] });
 
@@ -159,7 +161,7 @@ const REFUSED: [string, Uint8Array, number, string, string][] = [
   ],
   [
     "9 before 10: foreign target and IR that is none",
-    writeImage({ programs: [{ ...rx, target: TARGET.ebpf, ir: Uint8Array.of(1, 2, 3) }] }),
+    writeImage({ programs: [{ ...rx, target: TARGET.ebpf, ir: Uint8Array.of(1, 2, 3), functions: WHOLE }] }),
     9,
     "ENOEXEC",
     "program image is for target ebpf, device is npu",

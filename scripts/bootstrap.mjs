@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const [task, ...args] = process.argv.slice(2);
@@ -23,6 +24,30 @@ function step(title, command, commandArgs) {
     process.exit(1);
   }
   if (done.status !== 0) process.exit(done.status ?? 1);
+}
+
+/** Of vitest's JSON report: each failed test, and each file that could not be loaded, with the start of its message. */
+function failures(counts) {
+  const lines = [];
+  for (const file of counts.testResults) {
+    const path = file.name.replace(root, "");
+    const failed = file.assertionResults.filter((test) => test.status === "failed");
+    if (file.status === "failed" && failed.length === 0) lines.push(`FAILED ${path}: ${start(file.message)}`);
+    for (const test of failed) {
+      lines.push(`FAILED ${path}: ${test.fullName}: ${start(test.failureMessages.join("\n"))}`);
+    }
+  }
+  return lines
+    .slice(0, 20)
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+function start(message) {
+  return stripVTControlCharacters(message ?? "")
+    .split(/\n\s+at (?:file:|node:|\S+ \()/)[0]
+    .replace(/\s+/g, " ")
+    .slice(0, 600);
 }
 
 step("install", "npx", ["--yes", manifest.packageManager, "install", "--frozen-lockfile"]);
@@ -48,8 +73,9 @@ if (task === "start") {
   // a file that could not even be loaded has no test to count
   const failed = counts.numFailedTests || (status === 0 ? 0 : Math.max(counts.numFailedTestSuites, 1));
   const line = `${counts.numPassedTests} passed, ${failed} failed, ${counts.numPendingTests} skipped\n`;
-  writeFileSync(`${root}.tmp/tests.txt`, line);
-  process.stdout.write(`\n${line}`);
+  // the failures come again beside the count, since a kept log may hold only its end
+  writeFileSync(`${root}.tmp/tests.txt`, `${failures(counts)}${line}`);
+  process.stdout.write(`\n${failures(counts)}${line}`);
   process.exit(status ?? 1);
 } else {
   process.stderr.write("usage: node scripts/bootstrap.mjs start|test [arguments]\n");

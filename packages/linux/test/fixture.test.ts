@@ -112,7 +112,7 @@ describe.runIf(live)("fixture", () => {
 
 /** The kernel takes namespaces down in its own time. */
 async function settled(namespaces: number): Promise<ReturnType<typeof remains>> {
-  for (let i = 0; i < 100 && remains().namespaces > namespaces; i++)
+  for (let i = 0; i < 300 && remains().namespaces > namespaces; i++)
     await new Promise((resolve) => setTimeout(resolve, 100));
   return remains();
 }

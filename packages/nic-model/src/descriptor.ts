@@ -9,12 +9,14 @@ export const CSUM_MODE = { none: 0, generic: 1, typed: 2, crc32c: 3 } as const;
 export const MAX_BUFFERS = 18;
 /** Bytes of a transmit descriptor. */
 export const TX_DESCRIPTOR_SIZE: number = 16 + 8 * MAX_BUFFERS;
+const INNER = 0x80;
 /** Bytes of a completion. */
 export const COMPLETION_SIZE = 24;
 
 /**
  * Transmit descriptor: {csum mode u8, buffers u8, csum_start u16, csum_offset u16, l3 type u8, l4 type u8,
  * packet length u32, cookie u32, buffers {address u32, length u32}}. csum_start counts from the packet's first byte.
+ * Bit 7 of the l3 type: the checksum is inside of a tunnel.
  */
 export interface TxDescriptor {
   csumMode: number;
@@ -25,6 +27,8 @@ export interface TxDescriptor {
   l3: number;
   /** Typed mode: 6 (TCP) or 17 (UDP). */
   l4: number;
+  /** Typed mode: the checksum is inside of a tunnel. */
+  inner: boolean;
   length: number;
   /** Given back in the completion. */
   cookie: number;
@@ -41,6 +45,7 @@ export function newTxDescriptor(): TxDescriptor {
     csumOffset: 0,
     l3: 0,
     l4: 0,
+    inner: false,
     length: 0,
     cookie: 0,
     address: new Uint32Array(MAX_BUFFERS),
@@ -54,7 +59,7 @@ export function encodeTx(view: DataView, at: number, d: TxDescriptor): void {
   view.setUint8(at + 1, d.buffers);
   view.setUint16(at + 2, d.csumStart, true);
   view.setUint16(at + 4, d.csumOffset, true);
-  view.setUint8(at + 6, d.l3);
+  view.setUint8(at + 6, d.l3 | (d.inner ? INNER : 0));
   view.setUint8(at + 7, d.l4);
   view.setUint32(at + 8, d.length, true);
   view.setUint32(at + 12, d.cookie, true);
@@ -70,7 +75,8 @@ export function decodeTx(view: DataView, at: number, d: TxDescriptor): boolean {
   d.buffers = view.getUint8(at + 1);
   d.csumStart = view.getUint16(at + 2, true);
   d.csumOffset = view.getUint16(at + 4, true);
-  d.l3 = view.getUint8(at + 6);
+  d.l3 = view.getUint8(at + 6) & ~INNER;
+  d.inner = (view.getUint8(at + 6) & INNER) !== 0;
   d.l4 = view.getUint8(at + 7);
   d.length = view.getUint32(at + 8, true);
   d.cookie = view.getUint32(at + 12, true);
@@ -95,7 +101,12 @@ export interface Completion {
   /** ip_summed as the device reports it (receive). */
   ipSummed: number;
   csumLevel: number;
-  /** COMPLETE: sum from the first byte above the link layer, canonical. */
+  /** Checksums that the device verified, from the outermost on, whatever it reports first. */
+  verified: number;
+  /**
+   * COMPLETE: the device's sum, canonical; of a programmable one over everything above the link layer, of a
+   * fixed-function one what its profile says. PARTIAL: csum_start | csum_offset << 16, from the frame's first byte.
+   */
   csum: number;
   /** Bundle generation that made the result; 0: fixed function. */
   generation: number;
@@ -105,7 +116,17 @@ export interface Completion {
 
 /** An empty completion. */
 export function newCompletion(): Completion {
-  return { status: 0, code: 0, ipSummed: 0, csumLevel: 0, csum: 0, generation: 0, length: 0, cookie: 0 };
+  return {
+    status: 0,
+    code: 0,
+    ipSummed: 0,
+    csumLevel: 0,
+    verified: 0,
+    csum: 0,
+    generation: 0,
+    length: 0,
+    cookie: 0,
+  };
 }
 
 /** Write a completion. */
@@ -113,7 +134,7 @@ export function encodeCompletion(view: DataView, at: number, c: Completion): voi
   view.setUint8(at, c.status);
   view.setUint8(at + 1, c.ipSummed);
   view.setUint8(at + 2, c.csumLevel);
-  view.setUint8(at + 3, 0);
+  view.setUint8(at + 3, c.verified);
   view.setInt32(at + 4, c.code, true);
   view.setUint32(at + 8, c.csum, true);
   view.setUint32(at + 12, c.generation, true);
@@ -126,6 +147,7 @@ export function decodeCompletion(view: DataView, at: number, c: Completion): voi
   c.status = view.getUint8(at);
   c.ipSummed = view.getUint8(at + 1);
   c.csumLevel = view.getUint8(at + 2);
+  c.verified = view.getUint8(at + 3);
   c.code = view.getInt32(at + 4, true);
   c.csum = view.getUint32(at + 8, true);
   c.generation = view.getUint32(at + 12, true);

@@ -18,7 +18,9 @@ import {
   type TxDescriptor,
 } from "./descriptor.ts";
 import { DeviceMemory } from "./device-memory.ts";
-import { completeFixed, insertFixed, type Parsed, verifyFixed } from "./fixed-function.ts";
+import { insertFixed } from "./fixed-function.ts";
+import { newParsed, type Parsed } from "./fixed-parse.ts";
+import { reportFixed } from "./fixed-report.ts";
 import { Npu } from "./npu.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { Ring } from "./ring.ts";
@@ -26,7 +28,6 @@ import { Ring } from "./ring.ts";
 /** Static regions of the two checksum functions (ABI 1). */
 const TX_CSUM = 1;
 const RX_CSUM = 2;
-const CHECKSUM_UNNECESSARY = 1;
 const CHECKSUM_COMPLETE = 2;
 
 /** How a device is made. */
@@ -79,7 +80,7 @@ export class NicDevice {
   readonly #enabled: Map<number, number> = new Map();
   readonly #descriptor = newTxDescriptor();
   readonly #completion: Completion = newCompletion();
-  readonly #parsed: Parsed = { l3: 0, l4: 0, l3Offset: 0, l4Offset: 0, end: 0 };
+  readonly #parsed: Parsed = newParsed();
   readonly #addresses: Uint32Array = new Uint32Array(Npu.maxBatch);
   readonly #skbs: Uint32Array = new Uint32Array(Npu.maxBatch);
   readonly #modes: Uint8Array = new Uint8Array(Npu.maxBatch);
@@ -316,27 +317,13 @@ export class NicDevice {
     return NO_BYTES;
   }
 
-  /** What a fixed-function device says of a frame that arrived. */
-  #reportFixed(frame: Uint8Array, l2Length: number, c: Completion): void {
-    const { profile } = this;
-    if (profile.rx.csum.report === "unnecessary") {
-      if (!verifyFixed(frame, l2Length, profile, this.#parsed)) return;
-      c.ipSummed = CHECKSUM_UNNECESSARY;
-      c.csumLevel = profile.faults.includes("csum-level-wrong") ? 1 : 0;
-    } else if (profile.rx.csum.report === "complete") {
-      const sum = completeFixed(frame, l2Length, profile, this.#parsed);
-      if (sum < 0) return;
-      c.ipSummed = CHECKSUM_COMPLETE;
-      c.csum = sum;
-    }
-  }
-
   #complete(cookie: number, generation: number, length: number): Completion {
     const c = this.#completion;
     c.status = COMPLETION.ok;
     c.code = 0;
     c.ipSummed = 0;
     c.csumLevel = 0;
+    c.verified = 0;
     c.csum = 0;
     c.generation = generation;
     c.length = length;
@@ -370,7 +357,7 @@ export class NicDevice {
       for (let i = 0; i < n; i++) {
         const frame = frames[i]!;
         const c = this.#complete(i, 0, frame.length);
-        this.#reportFixed(frame, l2Length, c);
+        reportFixed(frame, l2Length, this.profile, this.#parsed, c);
         deliver(i, c);
       }
       return;

@@ -6,10 +6,12 @@
 
 import { compileNpu } from "@netoffload/cpr-ir";
 import {
+  type ConvertReason,
   type HostPrograms,
   hostPrograms,
   type LegacyCsumCaps,
-  skbCsumHwoffloadLegacyCheck,
+  skbCsumRxLegacyConvertUnnecessary,
+  type UdpTunnels,
 } from "@netoffload/csum";
 import {
   type Answer,
@@ -36,12 +38,12 @@ import {
 } from "@netoffload/skbuff";
 import { COMPLETION, type Completion, CSUM_MODE, encodeTx, newTxDescriptor } from "./descriptor.ts";
 import type { NicDevice, WireSink } from "./device.ts";
+import { completeFromDevice, typeBehind, vouches } from "./fixed-report.ts";
 import { knownAnswerTest } from "./known-answers.ts";
-import { legacyCsumCaps, lengthsUnfit, locateHeaders } from "./legacy-caps.ts";
+import { deviceTunnels, legacyCsumCaps } from "./legacy-caps.ts";
+import { type Asked, decideLegacy } from "./legacy-decide.ts";
 import { Npu } from "./npu.ts";
 
-/** The driver counts and computes itself what the device cannot. */
-const NO_HELP = { help: false };
 const FRAGS_OFF = 24;
 const FRAG_SIZE = 12;
 
@@ -54,11 +56,19 @@ export interface DriverCounters {
   txFallback: Record<string, number>;
   txDropped: Record<string, number>;
   rxComplete: number;
+  /** UNNECESSARY of a legacy device made COMPLETE. */
   rxConverted: number;
+  /** The same that could not be, by reason: NONE to the stack. */
+  rxNotConverted: Partial<Record<ConvertReason, number>>;
+  /** Arrived with their checksum owed. */
+  rxOwed: number;
   rxNone: number;
   /** Results of another generation than the enabled one, not used. */
   rxStale: number;
 }
+
+/** What {@link NicDriver.completeRx} made of a completion. */
+export type RxOutcome = "complete" | "converted" | "owed" | "none" | "stale" | "failed";
 
 /** The driver of one device. */
 export class NicDriver implements OffloadOps, DevlinkOps {
@@ -69,6 +79,8 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     txDropped: {},
     rxComplete: 0,
     rxConverted: 0,
+    rxNotConverted: {},
+    rxOwed: 0,
     rxNone: 0,
     rxStale: 0,
   };
@@ -88,8 +100,13 @@ export class NicDriver implements OffloadOps, DevlinkOps {
    * hands every packet to its device.
    */
   legacyCheck = true;
+  /** Hand UNNECESSARY to the stack as the device said it: the driver of before the paper. */
+  keepUnnecessary = false;
   /** Bytes of the link layer before L3: 14 on Ethernet, 0 where packets begin with IP. */
   l2Length: number;
+  /** The transmit queue that packets go to; some have no checksum engine. */
+  txQueue = 0;
+  readonly #tunnels: UdpTunnels;
   /** Packets in the device: cookie to skb. */
   readonly #pending: Map<number, number> = new Map();
 
@@ -105,6 +122,7 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     this.#skb = new SkBuff(memory, 0);
     this.l2Length = l2Length;
     this.#caps = legacyCsumCaps(device.profile);
+    this.#tunnels = deviceTunnels(device.profile);
     const programmable = device.profile.program !== null;
     this.reloadActions = programmable
       ? ["driver_reinit", "fw_activate", "parser_fetch"]
@@ -122,16 +140,16 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     const skb = this.#skb.at(address);
     this.lastReason = "";
     if (skb.ipSummed !== CHECKSUM_PARTIAL)
-      return this.#post(skb, CSUM_MODE.none, 0, 0, cookie) ? XMIT.plain : this.#drop("ring full");
+      return this.#post(skb, PLAIN, cookie) ? XMIT.plain : this.#drop("ring full");
     const mode = this.#decide(skb);
     if (typeof mode === "string") return this.#fallBack(skb, mode, cookie);
-    if (!this.#post(skb, mode.mode, mode.l3, mode.l4, cookie)) return this.#drop("ring full");
+    if (!this.#post(skb, mode, cookie)) return this.#drop("ring full");
     this.counters.txOffloaded++;
     return XMIT.offloaded;
   }
 
   /** What the device can be asked for, or why it cannot. */
-  #decide(skb: SkBuff): { mode: number; l3: number; l4: number } | string {
+  #decide(skb: SkBuff): Asked | string {
     if (this.device.profile.program !== null) {
       if (!this.device.isEnabled(FUNCTION_NUMBER.tx_csum)) return "not_enabled";
       const start = skb.checksumStartOffset;
@@ -141,26 +159,8 @@ export class NicDriver implements OffloadOps, DevlinkOps {
       if (skb.unreadable !== 0 && skb.isNonlinear) return "unreadable";
       return skb.csumNotInet === 0 ? GENERIC : CRC;
     }
-    return this.#decideLegacy(skb);
-  }
-
-  /** A fixed-function device: by its capabilities, packet for packet. */
-  #decideLegacy(skb: SkBuff): { mode: number; l3: number; l4: number } | string {
-    const { csum } = this.device.profile.tx;
-    if (csum.mode === "none") return "no_csum";
-    if (!this.legacyCheck) return unchecked(skb, csum.mode === "generic");
-    locateHeaders(skb, this.l2Length);
-    if (csum.mode === "generic") {
-      if (skb.isGso) return "gso";
-      if (skb.csumNotInet !== 0) return "sctp-crc";
-      const start = skb.checksumStartOffset;
-      if (start < 0 || start > csum.startMax) return "l4-offset";
-      return { mode: CSUM_MODE.generic, l3: 0, l4: skb.csumOffset === 6 ? 17 : 6 };
-    }
-    const found = skbCsumHwoffloadLegacyCheck(skb, this.#caps, NO_HELP);
-    if (found.verdict !== "offload") return found.reason;
-    const unfit = lengthsUnfit(skb, this.device.profile);
-    return unfit !== "" ? unfit : { mode: CSUM_MODE.typed, l3: found.l3, l4: found.l4 };
+    const { legacyCheck, l2Length, txQueue } = this;
+    return decideLegacy(skb, this.device.profile, legacyCheck ? this.#caps : null, l2Length, txQueue);
   }
 
   /** Let software do it, then send the packet as it is. */
@@ -169,7 +169,7 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     if (errno !== 0) return this.#drop(`errno ${errno}`);
     this.lastReason = reason;
     this.counters.txFallback[reason] = (this.counters.txFallback[reason] ?? 0) + 1;
-    return this.#post(skb, CSUM_MODE.none, 0, 0, cookie) ? XMIT.fallback : this.#drop("ring full");
+    return this.#post(skb, PLAIN, cookie) ? XMIT.fallback : this.#drop("ring full");
   }
 
   #drop(reason: string): number {
@@ -178,18 +178,20 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     return XMIT.dropped;
   }
 
-  #post(skb: SkBuff, mode: number, l3: number, l4: number, cookie: number): boolean {
+  #post(skb: SkBuff, how: Asked, cookie: number): boolean {
     const ring = this.device.txRing;
     const at = ring.produce();
     if (at < 0) return false;
     if (skb.fragList !== 0 && skb.skbLinearize() !== 0) return false;
     const d = this.#descriptor;
     const { view } = this.#memory;
-    d.csumMode = mode;
-    d.csumStart = mode === CSUM_MODE.none ? 0 : skb.checksumStartOffset;
-    d.csumOffset = mode === CSUM_MODE.none ? 0 : skb.csumOffset;
-    d.l3 = l3;
-    d.l4 = l4;
+    const asks = how.mode !== CSUM_MODE.none;
+    d.csumMode = how.mode;
+    d.csumStart = asks ? skb.checksumStartOffset : 0;
+    d.csumOffset = asks ? skb.csumOffset : 0;
+    d.l3 = how.l3;
+    d.l4 = how.l4;
+    d.inner = how.inner;
     d.length = skb.len;
     d.cookie = cookie;
     d.buffers = 1;
@@ -233,44 +235,62 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   // --- receive
 
   /**
-   * Fill an skb (data at L3) from a completion.
-   * @returns the verdict's source: `complete`, `converted`, `none`, `stale`, `failed`
+   * Fill an skb (data behind the link layer) from a completion.
+   * @returns the verdict's source: `complete` (the device's sum), `converted` (COMPLETE made of a legacy device's
+   *   UNNECESSARY), `owed` (PARTIAL), `none`, `stale` (of another generation), `failed`
    */
-  completeRx(address: number, c: Completion): "complete" | "converted" | "none" | "stale" | "failed" {
+  completeRx(address: number, c: Completion): RxOutcome {
     const skb = this.#skb.at(address);
     skb.ipSummed = CHECKSUM_NONE;
+    this.lastReason = "";
     if (c.status !== COMPLETION.ok) {
       this.counters.rxNone++;
       return "failed";
     }
-    if (c.ipSummed === CHECKSUM_COMPLETE && this.device.profile.program === null) {
-      const { rx, faults } = this.device.profile;
-      if (c.length <= rx.csum.shortFrameMax && !faults.includes("pad-not-summed")) {
-        this.counters.rxNone++;
-        return "none";
-      }
-      skb.ipSummed = CHECKSUM_COMPLETE;
-      skb.csum = c.csum;
-      this.counters.rxComplete++;
+    if (this.device.profile.program === null) return this.#completeLegacy(skb, c);
+    if (c.ipSummed !== CHECKSUM_COMPLETE) {
+      this.counters.rxNone++;
+      return "none";
+    }
+    if (!this.device.isEnabled(FUNCTION_NUMBER.rx_csum) || c.generation !== this.device.generation) {
+      this.counters.rxStale++;
+      return "stale";
+    }
+    skb.ipSummed = CHECKSUM_COMPLETE;
+    skb.csum = c.csum;
+    this.counters.rxComplete++;
+    return "complete";
+  }
+
+  /** COMPLETE where the device's sum can be made one, else its UNNECESSARY is converted: the stack knows no other. */
+  #completeLegacy(skb: SkBuff, c: Completion): RxOutcome {
+    const { counters } = this;
+    skb.protocol = typeBehind(skb, this.l2Length);
+    if (c.ipSummed === CHECKSUM_PARTIAL) {
+      const owed = skb.skbPartialCsumSet((c.csum & 0xffff) - this.l2Length, c.csum >>> 16);
+      if (owed) counters.rxOwed++;
+      else counters.rxNone++;
+      return owed ? "owed" : "none";
+    }
+    if (c.ipSummed === CHECKSUM_COMPLETE && completeFromDevice(skb, c, this.device.profile)) {
+      counters.rxComplete++;
       return "complete";
     }
-    if (c.ipSummed === CHECKSUM_COMPLETE) {
-      if (!this.device.isEnabled(FUNCTION_NUMBER.rx_csum) || c.generation !== this.device.generation) {
-        this.counters.rxStale++;
-        return "stale";
-      }
-      skb.ipSummed = CHECKSUM_COMPLETE;
-      skb.csum = c.csum;
-      this.counters.rxComplete++;
-      return "complete";
+    const claims = c.verified > 0 && (this.keepUnnecessary || vouches(skb, this.device.profile));
+    if (!claims) {
+      counters.rxNone++;
+      return "none";
     }
-    if (c.ipSummed === CHECKSUM_UNNECESSARY) {
-      skb.ipSummed = CHECKSUM_UNNECESSARY;
-      skb.csumLevel = c.csumLevel;
-      this.counters.rxConverted++;
+    skb.ipSummed = CHECKSUM_UNNECESSARY;
+    skb.csumLevel = c.csumLevel;
+    if (this.keepUnnecessary) return "converted";
+    const reason = skbCsumRxLegacyConvertUnnecessary(skb, this.#tunnels);
+    if (reason === "converted") {
+      counters.rxConverted++;
       return "converted";
     }
-    this.counters.rxNone++;
+    this.lastReason = reason;
+    counters.rxNotConverted[reason] = (counters.rxNotConverted[reason] ?? 0) + 1;
     return "none";
   }
 
@@ -397,11 +417,6 @@ export function failureOf(c: Completion): string {
   return c.status === COMPLETION.errno ? `errno_${-c.code}` : "refused";
 }
 
-/** Without a look at the packet: what csum_offset hints at. */
-function unchecked(skb: SkBuff, generic: boolean): { mode: number; l3: number; l4: number } {
-  const l4 = skb.csumOffset === 16 ? 6 : skb.csumOffset === 6 ? 17 : 0;
-  return { mode: generic ? CSUM_MODE.generic : CSUM_MODE.typed, l3: 0, l4 };
-}
-
-const CRC = { mode: CSUM_MODE.crc32c, l3: 0, l4: 132 };
-const GENERIC = { mode: CSUM_MODE.generic, l3: 0, l4: 0 };
+const CRC: Asked = { mode: CSUM_MODE.crc32c, l3: 0, l4: 132, inner: false };
+const GENERIC: Asked = { mode: CSUM_MODE.generic, l3: 0, l4: 0, inner: false };
+const PLAIN: Asked = { mode: CSUM_MODE.none, l3: 0, l4: 0, inner: false };

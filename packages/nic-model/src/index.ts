@@ -24,30 +24,48 @@ export {
 } from "./descriptor.ts";
 export { NicDevice, type NicDeviceOptions, type WireSink } from "./device.ts";
 export { DESCRIPTOR_FIELDS, DeviceMemory } from "./device-memory.ts";
-export { type DriverCounters, failureOf, NicDriver, XMIT } from "./driver.ts";
+export { type DriverCounters, failureOf, NicDriver, type RxOutcome, XMIT } from "./driver.ts";
 export { NicError, type NicErrorCode } from "./errors.ts";
 export {
   completeFixed,
   type InsertRequest,
   insertFixed,
-  type Parsed,
-  parseFixed,
+  owedFixed,
   verifyFixed,
 } from "./fixed-function.ts";
+export {
+  newParsed,
+  type Parsed,
+  type ParseRules,
+  parseFixed,
+  parseInner,
+  rxRules,
+  txRules,
+} from "./fixed-parse.ts";
+export { completeFromDevice, reportFixed, typeBehind, vouches } from "./fixed-report.ts";
 export { knownAnswerTest } from "./known-answers.ts";
-export { legacyCsumCaps, lengthsUnfit, locateHeaders } from "./legacy-caps.ts";
+export {
+  deviceTunnels,
+  legacyCsumCaps,
+  lengthsUnfit,
+  locateHeaders,
+  tunnelUnfit,
+  type UnfitReason,
+} from "./legacy-caps.ts";
 export { Npu, type NpuCounters, type NpuOptions, type NpuRefusal, type NpuRun } from "./npu.ts";
 export { type ProfileFeatures, profileFeatures, profileNetDevice } from "./profile-features.ts";
 export {
   CSUM_FAULTS,
   type CsumFault,
-  ideal,
-  PROFILES,
+  type Family,
   type Profile,
-  type ProfileResult,
-  readProfile,
-  v4v6Basic,
+  type RxCsumProfile,
+  type Tunnel,
+  type TunnelPorts,
+  type TxCsumProfile,
 } from "./profiles/profile.ts";
+export { type ProfileResult, readProfile } from "./profiles/read.ts";
+export { ideal, PROFILES, v4v6Basic } from "./profiles/shipped.ts";
 export { Ring } from "./ring.ts";
 export { TcamEngine, type TcamTrap } from "./tcam.ts";
 export {

@@ -1,24 +1,43 @@
-/** What the legacy check of a fixed-function device needs: its capabilities as a set, a packet's header offsets. */
-import { type LegacyCsumCaps, NO_CSUM_CAPS } from "@netoffload/csum";
+/**
+ * What the legacy check of a fixed-function device needs: its capabilities as a set, a packet's header offsets; and
+ * what its driver looks at besides, since descriptors have fields of so many bits.
+ */
+import { type LegacyCsumCaps, NO_CSUM_CAPS, type UdpTunnel, type UdpTunnels } from "@netoffload/csum";
 import { ethTypeVlan, type SkBuff, skbBe16, skbByte } from "@netoffload/skbuff";
 import type { Profile } from "./profiles/profile.ts";
+
+const ETH_P_TEB = 0x6558;
 
 /** The capability set of a profile, for skb_csum_hwoffload_legacy_check. */
 export function legacyCsumCaps(profile: Profile): LegacyCsumCaps {
   const { csum } = profile.tx;
+  const { ipv6ExtHdrs } = csum;
   return {
     ...NO_CSUM_CAPS,
     ipv4: csum.l3.includes("ipv4"),
     ipv6: csum.l3.includes("ipv6"),
     tcp: csum.l4.includes("tcp"),
-    udp: csum.l4.includes("udp"),
+    // a device that sends 0 where it computed 0 says "no checksum"
+    udp: csum.l4.includes("udp") && csum.udpZero === "ffff",
     ipOptions: csum.ipv4Options,
-    ipv6ExtHdrs: csum.ipv6ExtHdrs === "skip",
+    ipv6ExtHdrs: ipv6ExtHdrs !== "none",
+    maxExtHdrs: ipv6ExtHdrs.startsWith("count:") ? Number(ipv6ExtHdrs.slice(6)) : NO_CSUM_CAPS.maxExtHdrs,
+    maxExtHdrLen: csum.ipv6ExtHdrMax,
+    encap: csum.encap.length > 0,
+    encapIpv6: csum.encapIpv6,
     sctpCrc: csum.l4.includes("sctp"),
     maxVlan: csum.vlanStack,
     maxL4Offset: csum.startMax,
     minLen: csum.minLen,
   };
+}
+
+/** The tunnels that a device looks into on receive, for skb_csum_rx_legacy_convert_unnecessary. */
+export function deviceTunnels(profile: Profile): UdpTunnels {
+  const { encap, encapPorts } = profile.rx.csum;
+  const ports = (kind: "vxlan" | "geneve"): [number, UdpTunnel][] =>
+    encap.includes(kind) ? encapPorts[kind].map((port) => [port, kind]) : [];
+  return new Map([...ports("vxlan"), ...ports("geneve")]);
 }
 
 /**
@@ -38,12 +57,65 @@ export function locateHeaders(skb: SkBuff, l2Length: number): void {
   skb.transportHeader = skb.csumStart;
 }
 
-/** Why header or packet lengths do not fit the device's descriptor; empty: they do. */
-export function lengthsUnfit(skb: SkBuff, profile: Profile): "" | "l2-len" | "l3-len" | "len" {
+/** Why a packet that the check let pass is not for the device all the same. */
+export type UnfitReason =
+  | "queue"
+  | "len"
+  | "l2-len"
+  | "l3-len"
+  | "offset-odd"
+  | "window"
+  | "tunnel"
+  | "tunnel-len"
+  | "tunnel-port";
+
+/**
+ * Why header or packet lengths do not fit the device's descriptor, or the queue has no engine; empty: they do.
+ * @param encapsulated - the checksum is inside of a tunnel: outer and inner network headers are both looked at
+ */
+export function lengthsUnfit(
+  skb: SkBuff,
+  profile: Profile,
+  encapsulated = false,
+  queue = 0,
+): UnfitReason | "" {
   const { csum } = profile.tx;
   const l2 = skb.networkOffset;
-  const l3 = skb.checksumStartOffset - l2;
+  const start = skb.checksumStartOffset;
+  if (csum.queues > 0 && queue >= csum.queues) return "queue";
   if (csum.lenMax > 0 && skb.len > csum.lenMax) return "len";
   if (l2 > csum.l2LenMax || (csum.l2LenEven && (l2 & 1) !== 0)) return "l2-len";
-  return l3 > csum.l3LenMax || l3 % csum.l3LenMultiple !== 0 ? "l3-len" : "";
+  const outer = (encapsulated ? skb.transportOffset : start) - l2;
+  if (outer > csum.l3LenMax || outer % csum.l3LenMultiple !== 0) return "l3-len";
+  if (encapsulated) {
+    const inner = start - skb.innerNetworkOffset;
+    if (inner > csum.l3LenMax || inner % csum.l3LenMultiple !== 0) return "l3-len";
+    const tunnel = skb.innerNetworkOffset - skb.transportOffset;
+    if (tunnel > csum.tunnelLenMax || (csum.tunnelLenEven && (tunnel & 1) !== 0)) return "tunnel-len";
+  }
+  if (csum.offsetEven && ((start | skb.csumOffset) & 1) !== 0) return "offset-odd";
+  return csum.headerWindow > 0 && start + skb.csumOffset + 2 > csum.headerWindow ? "window" : "";
+}
+
+/** Is it a tunnel that the device looks into? @param skb - encapsulated, all header offsets set */
+export function tunnelUnfit(skb: SkBuff, profile: Profile): UnfitReason | "" {
+  const { encap, encapL3, encapPorts } = profile.tx.csum;
+  const at = skb.networkOffset;
+  const six = skbByte(skb, at) >> 4 === 6;
+  if (!encapL3.includes(six ? "ipv6" : "ipv4")) return "tunnel";
+  // devices that parse see the outer header's protocol; behind extension headers they see none
+  const proto = skbByte(skb, at + (six ? 6 : 9));
+  if (proto === 4 || proto === 41) return encap.includes("ipip") ? "" : "tunnel";
+  if (proto === 47) return encap.includes("gre") ? "" : "tunnel";
+  if (proto !== 17) return "tunnel";
+  if (encap.includes("udp")) return "";
+  const port = skbBe16(skb, skb.transportOffset + 2);
+  if (encap.includes("geneve") && encapPorts.geneve.includes(port)) return "";
+  if (!encap.includes("vxlan") || !encapPorts.vxlan.includes(port)) return "tunnel-port";
+  return vxlanShape(skb) ? "" : "tunnel";
+}
+
+/** Ethernet right behind a VXLAN header of 8 bytes. @see include/net/vxlan.h vxlan_features_check() */
+function vxlanShape(skb: SkBuff): boolean {
+  return skb.innerProtocol === ETH_P_TEB && skb.innerMacHeader - skb.transportHeader === 16;
 }

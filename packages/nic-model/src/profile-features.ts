@@ -1,5 +1,17 @@
 /** A profile as the stack sees it: feature sets of its net device. */
-import { type Features, NETIF_F, type NetDevice, netDevice, netdevFixFeatures } from "@netoffload/skbuff";
+import {
+  CHECKSUM_PARTIAL,
+  type Features,
+  NETIF_F,
+  NETIF_F_CSUM_MASK,
+  NETIF_F_GSO_MASK,
+  type NetDevice,
+  netDevice,
+  netdevFixFeatures,
+  type SkBuff,
+  vlanFeaturesCheck,
+} from "@netoffload/skbuff";
+import { lengthsUnfit, tunnelUnfit } from "./legacy-caps.ts";
 import type { Profile } from "./profiles/profile.ts";
 
 /** What a device of this profile has on, and what a user may toggle. */
@@ -12,7 +24,7 @@ export interface ProfileFeatures {
 export function profileFeatures(profile: Profile): ProfileFeatures {
   const { csum } = profile.tx;
   let hw = NETIF_F.SG | NETIF_F.RXCSUM;
-  if (csum.mode === "generic") hw |= NETIF_F.HW_CSUM;
+  if (csum.claimsHwCsum && csum.mode !== "none") hw |= NETIF_F.HW_CSUM;
   else if (csum.mode !== "none") {
     if (csum.l3.includes("ipv4")) hw |= NETIF_F.IP_CSUM;
     if (csum.l3.includes("ipv6")) hw |= NETIF_F.IPV6_CSUM;
@@ -24,11 +36,32 @@ export function profileFeatures(profile: Profile): ProfileFeatures {
   return { features: netdevFixFeatures(hw | fixed), hwFeatures: hw };
 }
 
-/** The net device of a profile, for {@link validateXmitSkb}: no tunnel offloads, checksums under VLAN tags as it steps over them. */
-export function profileNetDevice(profile: Profile): NetDevice {
+/**
+ * The net device of a profile, for {@link validateXmitSkb}: checksums inside of the tunnels it looks into, and under
+ * as many VLAN tags as it steps over; what its descriptor has no field for its driver takes away per packet.
+ */
+export function profileNetDevice(profile: Profile, queue = 0): NetDevice {
   const { features } = profileFeatures(profile);
+  const { csum } = profile.tx;
   return netDevice({
     features,
-    vlanFeatures: profile.tx.csum.vlanStack > 0 ? features : NETIF_F.SG,
+    vlanFeatures: csum.vlanStack > 0 ? features : NETIF_F.SG,
+    hwEncFeatures: csum.encap.length > 0 ? features : 0n,
+    featuresCheck: (skb, f) => featuresCheck(skb, f, profile, queue),
   });
+}
+
+/** ndo_features_check of a fixed-function device's driver. */
+function featuresCheck(skb: SkBuff, features: Features, profile: Profile, queue: number): Features {
+  const { csum } = profile.tx;
+  const left = csum.vlanStack > 1 ? features : vlanFeaturesCheck(skb, features);
+  if (profile.program !== null || skb.ipSummed !== CHECKSUM_PARTIAL) return left;
+  const start = skb.checksumStartOffset;
+  const inner = skb.encapsulation !== 0;
+  const unfit =
+    skb.len < csum.minLen ||
+    start > csum.startMax ||
+    (inner && csum.encap.length > 0 && tunnelUnfit(skb, profile) !== "") ||
+    lengthsUnfit(skb, profile, inner, queue) !== "";
+  return unfit ? left & ~(NETIF_F_CSUM_MASK | NETIF_F_GSO_MASK) : left;
 }

@@ -20,16 +20,7 @@ import {
   V6_SRC,
 } from "../../csum/test/check/build.ts";
 import { slowChecksum } from "../../csum/test/ref/slow.ts";
-import {
-  type Completion,
-  type CsumFault,
-  NicDevice,
-  NicDriver,
-  newCompletion,
-  PROFILES,
-  type Profile,
-  XMIT,
-} from "../src/index.ts";
+import { type CsumFault, NicDevice, NicDriver, PROFILES, type Profile, XMIT } from "../src/index.ts";
 
 const memory = Memory.create({ bytes: 8 << 20 });
 
@@ -220,50 +211,5 @@ describe("named faults: without the check some packet leaves wrong; the check do
     const c = CASES.find((x) => x.name === "TCP with a segment routing header")!;
     expect(Buffer.compare(send(PROFILES["complete-parse"]!, c, false).wire, c.right)).not.toBe(0);
     expect(send(PROFILES["complete-parse"]!, c, true)).toMatchObject({ wire: c.right, reason: "rthdr" });
-  });
-});
-
-describe("receive", () => {
-  const arrive = (profile: Profile, frame: Uint8Array): { said: string; skb: SkBuff } => {
-    const device = new NicDevice(profile, memory);
-    const driver = new NicDriver(device, memory, 14);
-    const skb = skbFromBytes(memory, frame)!;
-    skb.skbPull(14);
-    let c: Completion = newCompletion();
-    device.receive([frame], 1, 14, (_, completion) => (c = { ...completion }));
-    return { said: driver.completeRx(skb.address, c), skb };
-  };
-  const padded = bytes(
-    eth(0x0800, ipv4(17, udp(noise(3), pseudo4))),
-    0xde,
-    0xad,
-    0xbe,
-    0xef,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-  );
-  const long = eth(0x0800, ipv4(17, udp(noise(300), pseudo4)));
-  const sumFrom14 = (frame: Uint8Array): number => {
-    const be = 0xffff - slowChecksum(frame.subarray(14));
-    return ((be & 255) << 8) | (be >> 8);
-  };
-
-  test("COMPLETE without padding: short frames are not told to the stack; with the fault they are, and wrong", () => {
-    const profile = PROFILES["complete-parse"]!;
-    expect(arrive(profile, long)).toMatchObject({ said: "complete", skb: { csum: sumFrom14(long) } });
-    expect(arrive(profile, padded).said).toBe("none");
-    const faulty = arrive({ ...profile, faults: ["pad-not-summed"] }, padded);
-    expect(faulty.said).toBe("complete");
-    expect(faulty.skb.csum % 0xffff).not.toBe(sumFrom14(padded) % 0xffff);
-  });
-
-  test("UNNECESSARY: level 0, with the fault 1", () => {
-    const profile = PROFILES["v4v6-basic"]!;
-    expect(arrive(profile, long).skb.csumLevel).toBe(0);
-    expect(arrive({ ...profile, faults: ["csum-level-wrong"] }, long).skb.csumLevel).toBe(1);
   });
 });

@@ -23,6 +23,10 @@ export interface LegacyCsumCaps {
   readonly ipOptions: boolean;
   /** The device steps over hop-by-hop, destination and authentication headers. */
   readonly ipv6ExtHdrs: boolean;
+  /** As many of them, fragment headers included. */
+  readonly maxExtHdrs: number;
+  /** None longer than this, bytes. */
+  readonly maxExtHdrLen: number;
   /** Checksums of packets inside a tunnel. */
   readonly encap: boolean;
   /** The same where the inner packet is IPv6. */
@@ -49,6 +53,8 @@ export const NO_CSUM_CAPS: LegacyCsumCaps = {
   udp: false,
   ipOptions: false,
   ipv6ExtHdrs: false,
+  maxExtHdrs: 0xffff,
+  maxExtHdrLen: 0xffff,
   encap: false,
   encapIpv6: false,
   notEncap: true,
@@ -127,6 +133,7 @@ export interface LegacyCheckOptions {
 }
 
 const EINVAL = 22;
+const ETH_P_TEB = 0x6558;
 const FAMILY = 0;
 const INNER_FAMILY = 1;
 
@@ -221,9 +228,10 @@ function judge(
   return (type === ETH_P_IP ? 0 : 4) + (proto === 6 ? 0 : 2);
 }
 
-/** EtherType of what is inside. */
+/** EtherType of what is inside; of Ethernet in a tunnel the one that its header gives. */
 function innerType(skb: SkBuff): number {
-  if (skb.innerProtocolType === FAMILY) return skb.innerProtocol;
+  if (skb.innerProtocolType === FAMILY)
+    return skb.innerProtocol === ETH_P_TEB ? skbBe16(skb, skb.innerNetworkOffset - 2) : skb.innerProtocol;
   return skb.innerProtocolType === INNER_FAMILY && skb.innerIpproto === 4
     ? ETH_P_IP
     : skb.innerIpproto === 41
@@ -263,7 +271,8 @@ function ipv6(
   if (end !== at + 40 && !caps.ipv6ExtHdrs) return "exthdr";
   // offset or more fragments; an atomic fragment is whole
   if ((walk.fragOff & 0xfff9) !== 0) return "fragment";
-  if (end !== at + 40 && hasHomeAddress(skb, at)) return "hao";
+  const headers = end === at + 40 ? null : extensions(skb, at, caps);
+  if (headers !== null) return headers;
   return end === start ? walk.nexthdr : "not-l4";
 }
 
@@ -288,17 +297,19 @@ function sizeOf(skb: SkBuff, at: number, type: number): number {
   return type === 51 ? (length + 2) * 4 : (length + 1) * 8;
 }
 
-/** Is there a home address option in the headers of a walk that succeeded? */
-function hasHomeAddress(skb: SkBuff, at: number): boolean {
+/** Headers of a walk that succeeded: a home address option, more or longer ones than the device takes? */
+function extensions(skb: SkBuff, at: number, caps: LegacyCsumCaps): LegacyReason | null {
   let next = skbByte(skb, at + 6);
+  let count = 0;
   for (let o = at + 40; next === 0 || next === 44 || next === 51 || next === 60; ) {
     const size = sizeOf(skb, o, next);
-    if (size < 0) return false;
-    if (next === 60 && homeAddressOption(skb, o, size) >= 0) return true;
+    if (size < 0) return null;
+    if (++count > caps.maxExtHdrs || size > caps.maxExtHdrLen) return "exthdr";
+    if (next === 60 && homeAddressOption(skb, o, size) >= 0) return "hao";
     next = skbByte(skb, o);
     o += size;
   }
-  return false;
+  return null;
 }
 
 /** A routing header outside: whatever lies inside, the device may take its addresses for the pseudo header's. */

@@ -1,5 +1,6 @@
 /** The receive half of verify: the device's COMPLETE, the kernel's, the slow oracle's sum, and the stack's verdicts. */
-import { failureOf, type NicDriver } from "@netoffload/nic-model";
+import { skbCsumRxLegacyConvertUnnecessary } from "@netoffload/csum";
+import { failureOf, type RxOutcome, typeBehind } from "@netoffload/nic-model";
 import { CHECKSUM_COMPLETE, CHECKSUM_UNNECESSARY, SkBuff } from "@netoffload/skbuff";
 import { judge, type OracleAnswer, sum } from "../../test/ref/oracle.ts";
 import type { ExecCompletion, ExecDevice } from "../exec-device.ts";
@@ -10,7 +11,6 @@ import { MTU, targetOf } from "./target.ts";
 import { BATCH, type Staged, type Verifier } from "./verifier.ts";
 
 const L4 = new Set(["tcp", "udp", "icmpv6", "gre"]);
-type RxOutcome = ReturnType<NicDriver["completeRx"]>;
 
 /** A 32-bit ones'-complement sum, folded; 0 only when nothing but zeros were summed. */
 function canonical(csum: number): number {
@@ -60,18 +60,22 @@ export class Receive {
       this.#lost(staged, address, "lost", `${answer.value.length} completions for one frame`);
     else if (Buffer.compare(answer.value[0]!.frame, staged.frame) !== 0)
       this.#lost(staged, address, "device_kernel", "the frame was changed");
-    else this.#judged(staged, address, l2, this.#fromExec(address, answer.value[0]!), "");
+    else this.#judged(staged, address, l2, this.#fromExec(address, answer.value[0]!, l2), "");
   }
 
   /** Fill an skb as a driver would. */
-  #fromExec(address: number, c: ExecCompletion): RxOutcome {
+  #fromExec(address: number, c: ExecCompletion, l2: number): RxOutcome {
     const skb = this.#skb.at(address);
     skb.ipSummed = c.ipSummed;
     if (c.ipSummed === CHECKSUM_COMPLETE) {
       skb.csum = canonical(c.csum!);
       return "complete";
     }
-    return c.ipSummed === CHECKSUM_UNNECESSARY ? "converted" : "none";
+    if (c.ipSummed !== CHECKSUM_UNNECESSARY) return "none";
+    skb.csumLevel = c.csumLevel;
+    skb.protocol = typeBehind(skb, l2);
+    skbCsumRxLegacyConvertUnnecessary(skb);
+    return "converted";
   }
 
   #fill(batch: readonly Staged[], n: number): void {
@@ -114,7 +118,7 @@ export class Receive {
       this.#complete(staged, address, from, applicable);
     } else if (outcome === "converted") {
       if (applicable) this.#report.offloaded++;
-      this.#unnecessary(staged, applicable);
+      this.#unnecessary(staged, address, from, applicable);
     } else if (applicable) {
       countReason(this.#report.fallback, failure || (outcome === "none" ? "not_verified" : outcome));
       this.#software(staged, address, from);
@@ -136,7 +140,8 @@ export class Receive {
   /** COMPLETE from the device: the same number by the kernel's program and by the oracle, and what it validates. */
   #complete(staged: Staged, address: number, from: number, applicable: boolean): void {
     const skb = this.#skb.at(address);
-    const device = skb.csum;
+    // a converted one is not folded
+    const device = canonical(skb.csum);
     const kernel = this.#kernelSum(address);
     if (applicable) this.#report.compared++;
     if (kernel !== device) this.#mismatch(staged, "device_kernel", String(device), String(kernel));
@@ -203,19 +208,21 @@ export class Receive {
       : `the oracle finds ${oracle.layer} at ${oracle.start}, csum check does not`;
   }
 
-  /** UNNECESSARY of a fixed-function device: the first transport checksum must be right. */
-  #unnecessary(staged: Staged, applicable: boolean): void {
-    if (applicable) this.#report.compared++;
+  /**
+   * UNNECESSARY of a fixed-function device: the first transport checksum must be right, and COMPLETE, where the driver
+   * could make it of that, the packet's sum.
+   */
+  #unnecessary(staged: Staged, address: number, from: number, applicable: boolean): void {
     const first = staged.answer.checksums[0];
-    if (first?.verdict === "right") {
-      if (applicable) this.#report.checked_against_capture++;
-      return;
+    if (first?.verdict !== "right" && first?.verdict !== "absent") {
+      if (applicable) this.#report.compared++;
+      const verdict = first === undefined ? "no transport checksum" : first.verdict;
+      this.#mismatch(staged, "unnecessary", "CHECKSUM_UNNECESSARY", verdict);
+    } else if (this.#skb.at(address).ipSummed === CHECKSUM_COMPLETE)
+      this.#complete(staged, address, from, applicable);
+    else if (applicable) {
+      this.#report.compared++;
+      this.#report.checked_against_capture++;
     }
-    this.#mismatch(
-      staged,
-      "unnecessary",
-      "CHECKSUM_UNNECESSARY",
-      first === undefined ? "no transport checksum" : first.verdict,
-    );
   }
 }

@@ -17,7 +17,7 @@ const FLUSH_NS = 1_500_000;
 export const MAX_BURST = 60;
 const QUIET_MS = 8;
 const READY_MS = 5000;
-const MOST_RUNS = 12;
+const MOST_RUNS = 40;
 /** Sent before a burst, so that NAPI is waiting for its timer when the burst arrives. EtherType: local experiment. */
 const PRIMER: Uint8Array = primer();
 

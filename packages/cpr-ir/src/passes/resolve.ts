@@ -4,7 +4,7 @@
  * pre: the document was read (shapes and ranges hold). post: names are indices, lists are copied to their
  * users, defaults are filled in; nodes are numbered breadth first from the root (a table's nodes by key, then
  * its wildcard; okay, fail and encap targets last), counters, TLV nodes and handlers by first use; what is not
- * reachable is gone; every load lies inside the bytes checked before it.
+ * reachable or not looked at (counters) is gone; every load lies inside the bytes checked before it.
  */
 import { CODE } from "../ir/codes.ts";
 import type { CprDocument, HdrLengthText, ParseNodeText, ParserText } from "../ir/document.ts";
@@ -12,6 +12,7 @@ import type { HdrLength, Next, ParseNode, Parser } from "../ir/types.ts";
 import type { Faults, Origins } from "../json/read.ts";
 import { clip } from "../json/text.ts";
 import { Bodies, missCode, selectOf, sortEntries } from "./bodies.ts";
+import { dropIdleCounters } from "./counters.ts";
 import { resolveActions, resolveAmount, resolveChecks, resolveMetadataList } from "./loads.ts";
 import { num, Scope, TooLarge, type Unit } from "./scope.ts";
 
@@ -27,7 +28,7 @@ export function resolveParser(
 ): Parser | null {
   try {
     const resolved = resolve(doc, parser, origins, faults);
-    return faults.failed ? null : resolved;
+    return faults.failed ? null : dropIdleCounters(resolved);
   } catch (error) {
     if (error instanceof TooLarge) return null;
     throw error;

@@ -4,14 +4,21 @@ import { Interpreter } from "../interp/run.ts";
 import type { Parser } from "../ir/types.ts";
 import { minimize } from "../passes/minimize.ts";
 import { generateCases, type ParserCase } from "./generate.ts";
+import { provedEqual } from "./prove/prove.ts";
 import { Xorshift } from "./random.ts";
 
 /** What comparing two parsers came to. */
 export type ParserDiff =
-  /** Their canonical forms agree once equal nodes are merged: no packet can tell them apart. */
+  /** Proved: their canonical forms agree once equal nodes are merged, or each way through both does the same. */
   | { readonly kind: "equal" }
-  /** A packet that tells them apart, and what each made of it. */
-  | { readonly kind: "different"; readonly at: ParserCase; readonly a: Outcome; readonly b: Outcome }
+  /** A packet that tells them apart, where in it its first header starts, and what each parser made of it. */
+  | {
+      readonly kind: "different";
+      readonly at: ParserCase;
+      readonly start: number;
+      readonly a: Outcome;
+      readonly b: Outcome;
+    }
   /** No packet of `tried` tells them apart, which proves nothing. */
   | { readonly kind: "unknown"; readonly tried: number };
 
@@ -29,13 +36,16 @@ export interface Outcome {
  * @param rounds - random mutations tried after the cases of both parsers
  */
 export function diffParsers(a: Parser, b: Parser, rounds = 20_000, seed = 1): ParserDiff {
-  if (canonicalText(minimize(a)) === canonicalText(minimize(b))) return { kind: "equal" };
+  if (canonicalText(minimize(a)) === canonicalText(minimize(b)) || provedEqual(a, b))
+    return { kind: "equal" };
   const cases = [...generateCases(a, seed).cases, ...generateCases(b, seed + 1).cases];
   const pair = new Pair(a, b);
   for (const c of cases) {
     const found = pair.differ(c);
     if (found !== null) return found;
   }
+  const far = farDifference(pair, a, b, cases.slice(0, FAR_CASES));
+  if (far !== null) return far;
   const random = new Xorshift(seed + 2);
   for (let i = 0; i < rounds; i++) {
     const base = cases[random.below(cases.length)]!;
@@ -46,6 +56,49 @@ export function diffParsers(a: Parser, b: Parser, rounds = 20_000, seed = 1): Pa
     if (found !== null) return found;
   }
   return { kind: "unknown", tried: cases.length + rounds };
+}
+
+/** Cases that are tried far from the packet's start, and where it is too far to try. */
+const FAR_CASES = 1000;
+const FAR = 1 << 20;
+
+/**
+ * Offsets that do not fit their place end a parse: the headers are put just there, where the one parser's still
+ * fit and the other's do not.
+ */
+function farDifference(
+  pair: Pair,
+  a: Parser,
+  b: Parser,
+  cases: readonly ParserCase[],
+): ReturnType<Pair["differ"]> {
+  const edges = new Set([...farEdges(a), ...farEdges(b)].filter((e) => e > 0 && e < FAR));
+  const run = new Interpreter(a);
+  for (const c of cases) {
+    const places = new Set<number>();
+    run.clear();
+    run.keys.set(c.keys.subarray(0, run.keys.length));
+    run.trace = { node: (_index, off, length) => void places.add(off).add(off + length) };
+    run.run(c.packet);
+    for (const edge of edges)
+      for (const place of places) {
+        const start = edge - place;
+        if (start <= 0) continue;
+        const packet = new Uint8Array(start + c.packet.length);
+        packet.set(c.packet, start);
+        const found = pair.differ({ ...c, packet, note: `${c.note}, far behind the packet's start` }, start);
+        if (found !== null) return found;
+      }
+  }
+  return null;
+}
+
+/** First offsets that an entry cannot hold. */
+function* farEdges(parser: Parser): Generator<number> {
+  for (const n of [...parser.nodes, ...parser.tlvNodes, ...parser.subNodes])
+    for (const { value, target } of [...n.actions.metadata, ...("postMetadata" in n ? n.postMetadata : [])])
+      if (value.kind === "offset" && target.kind === "memory")
+        yield Math.ceil((2 ** target.bits - value.add) / (value.bits ? 8 : 1));
 }
 
 /** Runs the same packet through two parsers. */
@@ -60,19 +113,19 @@ export class Pair {
   }
 
   /** Both outcomes where they differ, else null. */
-  differ(c: ParserCase): Extract<ParserDiff, { kind: "different" }> | null {
+  differ(c: ParserCase, start = 0): Extract<ParserDiff, { kind: "different" }> | null {
     this.#fill ^= 0xff;
     for (const run of [this.#a, this.#b]) {
       // zeros that are written show over ones, ones over zeros: in turn
       run.metadata.fill(this.#fill);
       run.keys.fill(0);
       run.keys.set(c.keys.subarray(0, run.keys.length));
-      run.run(c.packet);
+      run.run(c.packet, c.packet.length, start);
     }
     const [a, b] = [this.#a, this.#b];
     if (a.code === b.code && a.encaps === b.encaps && a.nodes === b.nodes && same(a.metadata, b.metadata))
       return null;
-    return { kind: "different", at: c, a: outcome(a), b: outcome(b) };
+    return { kind: "different", at: c, start, a: outcome(a), b: outcome(b) };
   }
 }
 

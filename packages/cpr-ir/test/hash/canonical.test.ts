@@ -97,6 +97,15 @@ const VARIANTS: Readonly<Record<string, (d: Any) => void>> = {
     (d["proto-tables"] ??= []).unshift({ name: "stray", ents: [{ key: 1, node: "stray" }] });
     (d.counters ??= []).unshift({ name: "stray", "num-elements": 9 });
   },
+  "a counter that nobody looks at": (d) => {
+    (d.counters ??= []).unshift({ name: "idle", "error-exceeded": false, max: 1 });
+    for (const n of d["parse-nodes"])
+      n["counter-actions"] = [
+        { name: "idle", type: "pre_metadata_inc" },
+        ...(n["counter-actions"] ?? []),
+        { name: "idle", type: "post_metadata_reset" },
+      ];
+  },
   "comments, layout and names for people": (d) => {
     delete d["metadata-layout"];
     walk(d, (o) => {
@@ -206,6 +215,38 @@ test("each change of a single number changes the hash", () => {
     }
   }
   expect(changed).toBeGreaterThanOrEqual(200);
+});
+
+test("a counter that may fail is looked at, and its code is its number among those", () => {
+  const counted = (first: object): Parser =>
+    orThrow(
+      parserOf({
+        cpr: 1,
+        parsers: [{ "root-node": "a" }],
+        "parse-nodes": [
+          {
+            name: "a",
+            "min-hdr-length": 1,
+            "counter-actions": [
+              { name: "first", type: "pre_metadata_inc" },
+              { name: "second", type: "pre_metadata_inc" },
+            ],
+            "next-node": "a",
+          },
+        ],
+        counters: [
+          { name: "first", max: 9, ...first },
+          { name: "second", max: 2 },
+        ],
+      } as CprDocument),
+    );
+  const codes = [{}, { "error-exceeded": false }].map((first) => {
+    const run = new Interpreter(counted(first));
+    run.run(new Uint8Array(12));
+    return run.code;
+  });
+  expect(codes).toEqual([-28, -27]);
+  expect(hashParser(counted({})).sha256).not.toBe(hashParser(counted({ "error-exceeded": false })).sha256);
 });
 
 test("a parser with a handler has no hash unless it is left out", () => {

@@ -270,7 +270,7 @@ function diff(context: Context, words: readonly string[], options: Options): num
     else
       context.out.line(
         found.kind === "equal"
-          ? "equal: the same graph once equal nodes are merged"
+          ? "equal, proved: on every way through both the same is done"
           : `no difference in ${found.tried} packets, which proves nothing: the graphs differ`,
       );
     return EXIT.ok;
@@ -290,9 +290,17 @@ function diff(context: Context, words: readonly string[], options: Options): num
     ] as [string, Outcome][]
   ).map(told);
   if (context.json)
-    context.out.json({ equal: false, frame, keys: [...found.at.keys], note: found.at.note, results: sides });
+    context.out.json({
+      equal: false,
+      frame,
+      keys: [...found.at.keys],
+      start: found.start,
+      note: found.at.note,
+      results: sides,
+    });
   else {
-    context.out.line(`different: ${found.at.note}\n  frame ${frame || "(empty)"}`);
+    const from = found.start === 0 ? "" : `, from byte ${found.start} on`;
+    context.out.line(`different: ${found.at.note}\n  frame ${frame || "(empty)"}${from}`);
     for (const s of sides)
       context.out.line(`  ${s.file}: ${s.code}, ${s.encaps} encapsulations, metadata ${s.metadata}`);
   }
@@ -468,7 +476,7 @@ export const cprCommands: readonly Command[] = [
     usage: "A.json B.json",
     options: READ_OPTIONS,
     details:
-      "Compares code, encapsulations and metadata (filled with ff before). Exit code 1 when there is a difference.",
+      "Compares code, encapsulations, number of nodes and metadata (filled with zeros and with ff before). Parsers are proved equal where each way through both does the same. Exit code 1 when there is a difference.",
     run: diff,
   },
   {

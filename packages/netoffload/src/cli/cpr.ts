@@ -439,7 +439,8 @@ export const cprCommands: readonly Command[] = [
     summary: "draw a parser",
     usage: "FILE.json -o OUT.svg",
     options: READ_OPTIONS,
-    details: "Layers from left to right, keys on the edges, encapsulations dashed, edges back below.",
+    details:
+      "Layers from left to right; each key stands where its edge leaves; encapsulations are dashed loops below, other ways back are named in their rows.",
     run: (context, words, options) => {
       context.out.write(drawParser(readParserFile(context, one(words, "cpr graph"), options).parser));
       return EXIT.ok;

@@ -45,7 +45,14 @@ export { type Libc, libc, type Mapping } from "./libc.ts";
 export { enterNewNetworkNamespace } from "./namespace.ts";
 export { Ethtool } from "./netlink/ethtool.ts";
 export { type Link, type LinkChange, Route } from "./netlink/route.ts";
-export { KernelChecksum, type KernelChecksumBatch, type KernelChecksumResult } from "./oracle/checksum.ts";
+export {
+  KernelChecksum,
+  type KernelChecksumBatch,
+  type KernelChecksumResult,
+  type KernelChecksumRoute,
+  LEAST_SKB_START,
+  MAX_SKB_REACH,
+} from "./oracle/checksum.ts";
 export { KernelChecksumSync } from "./oracle/checksum-sync.ts";
 export {
   type CoalescedBurst,

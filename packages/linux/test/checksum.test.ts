@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { KernelChecksum } from "../src/index.ts";
+import { KernelChecksum, LEAST_SKB_START } from "../src/index.ts";
 import { live } from "./own-namespace.ts";
 
 /** Sum of big-endian words, folded and complemented; 0 becomes 0xffff. RFC 1071, in the slowest way. */
@@ -71,6 +71,49 @@ describe.runIf(live)("KernelChecksum", () => {
     expect(results[5]).toEqual({ outcome: "returned", frame: f });
   });
 
+  it("judges fields that no virtio_net_hdr can express: before the frame, beyond its end", async () => {
+    const f = frame(20, 1);
+    const n = f.length;
+    const asked: [start: number, offset: number][] = [
+      [34, 6],
+      [12, 0],
+      [13, n - 15],
+      [19, 5],
+      [n - 2, 0],
+      [-1, 30],
+      [LEAST_SKB_START, 40],
+      [LEAST_SKB_START, 2],
+      [n - 1, 0],
+      [n, 0],
+      [n + 1000, 8],
+      [34, n - 35],
+      [34, 3000],
+    ];
+    for (const [start, offset] of asked) kernel.add(f, start, offset, "skb");
+    const { results, dropped, lost } = await kernel.run();
+    expect([dropped, lost]).toEqual([8, 0]);
+    for (const [i, [start, offset]] of asked.entries()) {
+      const inside = start >= 0 && start < n && start + offset + 2 <= n;
+      const expected = f.slice();
+      if (inside) {
+        const check = slowCheck(f.subarray(start));
+        expected.set([check >> 8, check & 255], start + offset);
+      }
+      expect(results[i]).toEqual(inside ? { outcome: "returned", frame: expected } : { outcome: "dropped" });
+    }
+    // a tag is taken off on the way, and a sum that would start before it is forgotten
+    const tagged = frame(20, 2);
+    tagged.set([0x81, 0], 12);
+    for (const start of [17, 18, -3]) kernel.add(tagged, start, 20, "skb");
+    const [before, at, negative] = (await kernel.run()).results;
+    expect(before).toEqual({ outcome: "returned", frame: tagged });
+    expect(negative).toEqual({ outcome: "returned", frame: tagged });
+    const check = slowCheck(tagged.subarray(18));
+    const summed = tagged.slice();
+    summed.set([check >> 8, check & 255], 38);
+    expect(at).toEqual({ outcome: "returned", frame: summed });
+  });
+
   it("a frame that the kernel drops on its way is lost, and the others are not mistaken for it", async () => {
     const big = new Uint8Array(65536 + 20).fill(7);
     kernel.add(frame(10, 1), -1, 0);
@@ -80,6 +123,11 @@ describe.runIf(live)("KernelChecksum", () => {
     const batch = await kernel.run();
     expect(batch.results.map((r) => r.outcome)).toEqual(["returned", "lost", "returned"]);
     expect(batch.results[2]).toEqual({ outcome: "returned", frame: frame(11, 2) });
+    // and what is dropped for its checksum is told from it
+    kernel.add(big, -1, 0);
+    kernel.add(frame(10, 1), -2, 0, "skb");
+    kernel.add(big, -1, 0);
+    expect((await kernel.run()).results.map((r) => r.outcome)).toEqual(["lost", "dropped", "lost"]);
     expect(batch.kernel).toMatch(/^\d+\.\d+/);
   });
 });

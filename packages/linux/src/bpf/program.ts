@@ -77,6 +77,8 @@ const LOG_ALL = 1;
 const LOG_BYTES = 1 << 20;
 const EINVAL = 22;
 const EACCES = 13;
+const EAGAIN = 11;
+const LOAD_TRIES = 8;
 
 /** A loaded program. */
 export class BpfProgram {
@@ -93,7 +95,7 @@ export class BpfProgram {
     try {
       const log = new Uint8Array(STATS_BYTES);
       const attr = attributes(options, types);
-      const fd = libc().bpf(BPF_CMD.PROG_LOAD, logged(attr, LOG_STATS, log));
+      const fd = load(logged(attr, LOG_STATS, log));
       if (fd < 0) throw refusal(options, attr, fd);
       this.#fd = fd;
       this.log = logText(log);
@@ -161,6 +163,13 @@ export class BpfProgram {
   }
 }
 
+/** A signal interrupts the verifier, which then asks to be called again. */
+function load(attr: StructBytes): number {
+  let fd = -EAGAIN;
+  for (let tries = 0; tries < LOAD_TRIES && fd === -EAGAIN; tries++) fd = libc().bpf(BPF_CMD.PROG_LOAD, attr);
+  return fd;
+}
+
 function attributes(
   options: BpfProgramOptions,
   types: { readonly fd: number; readonly info: Uint8Array } | null,
@@ -189,7 +198,7 @@ function logged(attr: StructBytes, level: number, log: Uint8Array): StructBytes 
 /** Load once more, for the log. */
 function refusal(options: BpfProgramOptions, attr: StructBytes, result: number): LinuxError {
   const log = new Uint8Array(LOG_BYTES);
-  const again = libc().bpf(BPF_CMD.PROG_LOAD, logged(attr, LOG_ALL, log));
+  const again = load(logged(attr, LOG_ALL, log));
   if (again >= 0) libc().close(again);
   const text = logText(log);
   let error: LinuxError | undefined;

@@ -19,10 +19,14 @@ const IFLA_MASTER = 10;
 const IFLA_PROTINFO = 12;
 const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
+const IFLA_STATS64 = 23;
 const IFLA_NET_NS_FD = 28;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_BRPORT_LEARNING = 8;
+const IFLA_BRPORT_UNICAST_FLOOD = 9;
+/** Offset of tx_dropped in struct rtnl_link_stats64. */
+const TX_DROPPED_OFF = 7 * 8;
 const VETH_INFO_PEER = 1;
 const IFLA_BR_AGEING_TIME = 4;
 const IFLA_BR_MCAST_SNOOPING = 23;
@@ -117,9 +121,26 @@ export class Route {
 
   /** Whether a bridge's port learns the source addresses of what it receives. */
   setBridgePortLearning(ifindex: number, learning: boolean): void {
+    this.#setBridgePort(ifindex, IFLA_BRPORT_LEARNING, learning);
+  }
+
+  /** Whether a bridge's port is sent frames for whose destination no port is known. */
+  setBridgePortFlood(ifindex: number, flood: boolean): void {
+    this.#setBridgePort(ifindex, IFLA_BRPORT_UNICAST_FLOOD, flood);
+  }
+
+  /** Packets that a link was to send and did not: among them those whose checksum could not be computed. */
+  txDropped(ifindex: number): number {
+    const message = new MessageWriter(RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK).header(ifinfomsg(ifindex));
+    const [answer] = this.#socket.request(message, `statistics of link ${ifindex}`);
+    const stats = answer && attributes(answer.payload.subarray(16)).get(IFLA_STATS64);
+    return u32Of(stats?.subarray(TX_DROPPED_OFF));
+  }
+
+  #setBridgePort(ifindex: number, attribute: number, on: boolean): void {
     const message = new MessageWriter(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK)
       .header(ifinfomsg(ifindex, 0, 0, PF_BRIDGE))
-      .nest(IFLA_PROTINFO, (m) => m.u8(IFLA_BRPORT_LEARNING, learning ? 1 : 0));
+      .nest(IFLA_PROTINFO, (m) => m.u8(attribute, on ? 1 : 0));
     this.#socket.request(message, `set bridge port ${ifindex}`);
   }
 

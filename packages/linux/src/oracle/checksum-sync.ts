@@ -1,7 +1,12 @@
 /** The kernel's checksums one at a time, without a promise. */
 import { RecordWriter, records } from "../fixture/records.ts";
 import { SyncFixture } from "../fixture/sync-fixture.ts";
-import { type KernelChecksumResult, readResult, writeQuestion } from "./checksum.ts";
+import {
+  type KernelChecksumResult,
+  type KernelChecksumRoute,
+  readResult,
+  writeQuestion,
+} from "./checksum.ts";
 import { readSum, sumProbe } from "./sum-probe.ts";
 
 /** As {@link KernelChecksum}, for a caller that cannot wait: each question is a round trip to the fixture's process. */
@@ -20,9 +25,14 @@ export class KernelChecksumSync {
   }
 
   /** skb_checksum_help of one frame; arguments as of {@link KernelChecksum.add}. */
-  help(frame: Uint8Array, csumStart: number, csumOffset: number): KernelChecksumResult {
+  help(
+    frame: Uint8Array,
+    csumStart: number,
+    csumOffset: number,
+    route: KernelChecksumRoute = "tap",
+  ): KernelChecksumResult {
     this.#writer.clear();
-    writeQuestion(this.#writer, frame, csumStart, csumOffset);
+    writeQuestion(this.#writer, frame, csumStart, csumOffset, route);
     const { bytes } = this.#fixture.request({}, this.#writer.finish());
     const [record] = records(bytes);
     return record === undefined ? { outcome: "lost" } : readResult(record);

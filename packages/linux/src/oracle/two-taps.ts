@@ -4,6 +4,7 @@ import { libc } from "../libc.ts";
 import { Route } from "../netlink/route.ts";
 import { StructBytes } from "../struct-bytes.ts";
 import { Tap } from "../tap.ts";
+import { cutEnds, FRONT, writeFront } from "./ends-cut.ts";
 
 const MTU = 65521;
 /** Packets that the second tap holds until they are read. */
@@ -19,6 +20,8 @@ export interface TwoTapsOptions {
   readonly vnetHdrSize: 10 | 12 | 24;
   /** TUN_F_* of the first tap, which say what headers with UDP tunnel fields it takes; the second has none. */
   readonly firstOffloads?: number;
+  /** A third tap whose frames lose both ends on their way in; see {@link cutEnds}. Default false. */
+  readonly cutting?: boolean;
 }
 
 /**
@@ -28,25 +31,35 @@ export interface TwoTapsOptions {
 export class TwoTaps {
   readonly first: Tap;
   readonly second: Tap;
+  /** Leads to the second as the first does. */
+  readonly cutting: Tap | null;
   readonly #pollfd: StructBytes;
+  readonly #route: Route;
+  readonly #secondIndex: number;
 
   constructor(options: TwoTapsOptions) {
     const route = new Route();
+    this.#route = route;
     const { vnetHdrSize } = options;
     this.first = new Tap({ name: "tap1", vnetHdrSize, offloads: options.firstOffloads ?? 0 });
     this.second = new Tap({ name: "tap2", vnetHdrSize });
+    this.cutting = options.cutting === true ? new Tap({ name: "tap3", vnetHdrSize }) : null;
     this.#pollfd = new StructBytes(8).u32(0, this.second.fd).u16(4, POLLIN);
     const bridge = route.addBridge("bridge0");
-    for (const { name } of [this.first, this.second]) {
+    this.#secondIndex = route.ifindex(this.second.name);
+    for (const { name } of [this.first, this.second, ...(this.cutting === null ? [] : [this.cutting])]) {
       const ifindex = route.ifindex(name);
       route.setLink(ifindex, { mtu: MTU, txqlen: QUEUE });
       route.setLink(ifindex, { master: bridge });
       route.setBridgePortLearning(ifindex, false);
+      if (ifindex !== this.#secondIndex) route.setBridgePortFlood(ifindex, false);
+      // the link keeps the program for as long as this process lives
+      if (name === this.cutting?.name) cutEnds(ifindex);
       route.setLink(ifindex, { up: true });
     }
     route.setLink(bridge, { up: true });
-    route.close();
-    this.#awaitForwarding();
+    this.#awaitForwarding(this.first, 0);
+    if (this.cutting !== null) this.#awaitForwarding(this.cutting, FRONT);
   }
 
   /** Write a number (32 bits) over a frame's source address, a fixed address over its destination. */
@@ -70,18 +83,24 @@ export class TwoTaps {
     return libc().poll(this.#pollfd.bytes, 1, milliseconds) > 0;
   }
 
+  /** Packets that the second tap was to send and did not, since it was made. */
+  dropped(): number {
+    return this.#route.txDropped(this.#secondIndex);
+  }
+
   /** Ports forward only once the kernel's link watch has seen them. */
-  #awaitForwarding(): void {
-    const { vnetHdrSize } = this.first;
-    const probe = new Uint8Array(vnetHdrSize + 60);
-    this.number(probe.subarray(vnetHdrSize), 0);
+  #awaitForwarding(from: Tap, front: number): void {
+    const { vnetHdrSize } = from;
+    const probe = new Uint8Array(vnetHdrSize + front + 60);
+    if (front > 0) writeFront(probe.subarray(vnetHdrSize), 0);
+    this.number(probe.subarray(vnetHdrSize + front), 0);
     const buffer = new Uint8Array(2048);
     for (const started = Date.now(); Date.now() - started < READY_MS; ) {
-      this.first.write(probe);
+      from.write(probe);
       if (!this.wait(5)) continue;
       while (this.second.read(buffer) > 0);
       return;
     }
-    throw new LinuxError("ETIMEDOUT", `two taps: the bridge forwarded nothing within ${READY_MS} ms`);
+    throw new LinuxError("ETIMEDOUT", `${from.name}: the bridge forwarded nothing within ${READY_MS} ms`);
   }
 }

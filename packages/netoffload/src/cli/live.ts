@@ -75,6 +75,9 @@ async function compare(context: Context, words: readonly string[], options: Opti
     else
       for (const c of readReplay(new TextDecoder().decode(readInput(replay)), replay))
         found.push(...(await run.step([c])));
+  } catch (error) {
+    if (!(error instanceof LinuxError)) throw error;
+    throw facilityError(`the live kernel: ${error.message}`);
   } finally {
     await kernel.close();
     subject.close();
@@ -83,7 +86,8 @@ async function compare(context: Context, words: readonly string[], options: Opti
   const least = numberOption(options, "per-cell", 100, 1, 1_000_000);
   const uncovered = replay === undefined ? run.covered.filter((n) => n < least).length : 0;
   if (uncovered > 0) outcome.note(1);
-  const accounted = (run.totals.returned + run.totals.refused) / Math.max(1, run.totals.sent);
+  const { returned, dropped, refused, sent } = run.totals;
+  const accounted = (returned + dropped + refused) / Math.max(1, sent);
   if (accounted < 0.99) outcome.note(1);
   report(context, run, found, {
     kernel: kernel.kernel,
@@ -153,7 +157,7 @@ function report(
   if (!context.quiet) for (const line of csumTable(run)) context.out.line(line);
   context.out.line(
     `kernel ${summary.kernel}, target ${summary.target}, seed ${summary.seed}: ${totals.sent} packets in ${summary.seconds.toFixed(1)} s, ` +
-      `${totals.returned} returned, ${totals.refused} refused by errno, ${totals.lost} lost; ` +
+      `${totals.returned} returned, ${totals.refused} refused by errno, ${totals.dropped} dropped and counted, ${totals.lost} lost; ` +
       `${run.cells.length} cells, the least of them ${Math.min(...run.covered)} times; ${totals.differences} differences`,
   );
 }

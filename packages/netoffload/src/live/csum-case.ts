@@ -1,5 +1,6 @@
 /** One question to the kernel and to the programs: a frame, what is asked for, and how the bytes lie in the skb. */
-import type { CsumCell } from "./csum-cell.ts";
+import { LEAST_SKB_START } from "@netoffload/linux";
+import { BOUNDS, type BoundTraits, type CsumCell } from "./csum-cell.ts";
 import type { Random } from "./random.ts";
 
 /** How the frame's bytes lie in our skb; the kernel lays them out as it likes, and the answer must not depend on it. */
@@ -20,7 +21,9 @@ export interface CsumCase {
   /** Position of the cell in the matrix; -1: none (a case that was read or minimised). */
   readonly cell: number;
   readonly frame: Uint8Array;
-  /** Bytes from the frame's start. */
+  /** `skb`: the fields reach the checksum as they are; `tap`: a tap checks them first. */
+  readonly route: BoundTraits["route"];
+  /** Bytes from the frame's start; negative on route `skb` alone. */
   readonly csumStart: number;
   /** Bytes from csumStart. */
   readonly csumOffset: number;
@@ -48,6 +51,10 @@ const EXTENSIONS: Readonly<Record<CsumCell["extension"], readonly number[]>> = {
 };
 /** tun refuses a frame whose checksum starts earlier, Ethernet header included. */
 const LEAST_START = 20;
+/** The addresses before are the oracle's own on their way. */
+const FIRST_START = 12;
+/** A sum may not start before the outer tag's end. */
+const FIRST_TAGGED_START = 18;
 
 /** Headers of a cell. @returns bytes before the transport header */
 function headersLen(cell: CsumCell, extensionLen: number, optionsLen: number): number {
@@ -72,16 +79,18 @@ export function drawCase(cell: CsumCell, index: number, random: Random): CsumCas
     extensions.reduce((n, e) => n + e.bytes, 0),
     optionsLen,
   );
+  const odd = cell.length === "odd" ? 1 : 0;
   let length = l4 + HEADER[cell.l4] + payloadLen(random);
-  if (length % 2 !== (cell.length === "odd" ? 1 : 0)) length++;
-  const frame = new Uint8Array(length);
-  random.fill(frame);
-  writeHeaders(frame, cell, extensions, optionsLen, l4);
-  if (cell.content === "lies") lie(frame, cell, random);
-  const [csumStart, csumOffset] = range(cell, random, l4, length);
-  if (cell.content === "zero") makeZero(frame, csumStart, csumOffset, random);
-  const cut = cell.content === "truncated" ? truncate(frame, random, cell) : frame;
-  return { cell: index, frame: cut, csumStart, csumOffset, layout: drawLayout(cut.length, random) };
+  if (length % 2 !== odd) length++;
+  const whole = new Uint8Array(length);
+  random.fill(whole);
+  writeHeaders(whole, cell, extensions, optionsLen, l4);
+  if (cell.lies === "yes") lie(whole, cell, random);
+  const frame = cell.truncated === "yes" ? truncate(whole, random, cell, l4) : whole;
+  const { route } = BOUNDS[cell.bound];
+  const [csumStart, csumOffset] = range(cell, random, l4, frame.length);
+  if (cell.zero === "yes") makeZero(frame, csumStart, csumOffset, ETH_HLEN + 4 * Number(cell.vlan), random);
+  return { cell: index, frame, route, csumStart, csumOffset, layout: drawLayout(frame.length, random) };
 }
 
 /** Mostly short, sometimes a full segment, now and then a jumbo frame or nearly as long as can be. */
@@ -140,14 +149,32 @@ function lie(frame: Uint8Array, cell: CsumCell, random: Random): void {
   if (cell.family === "ipv6" && cell.extension !== "none") frame[l3 + 41] = random.below(256);
 }
 
-/** What is summed and where the result goes. */
+/** A number of a parity in from..to, which is at least two long. */
+function ofParity(parity: CsumCell["start"], from: number, to: number, random: Random): number {
+  const n = random.between(from, to);
+  if ((n & 1) === (parity === "odd" ? 1 : 0)) return n;
+  return n < to ? n + 1 : n - 1;
+}
+
+/** What is summed and where the result goes. @param n - bytes of the frame */
 function range(cell: CsumCell, random: Random, l4: number, n: number): [start: number, offset: number] {
   // an odd start leaves the field where it is
   const start = cell.start === "odd" ? l4 + 1 : l4;
   const field = FIELD[cell.l4] - (start - l4);
   switch (cell.bound) {
     case "inside":
-      return [start + (start % 2 === (cell.start === "odd" ? 1 : 0) ? 0 : 1), field];
+      return [start, field];
+    case "start-before": {
+      const before = ofParity(cell.start, LEAST_SKB_START, -1, random);
+      // the field before the frame, too, in it, or behind it
+      const at = random.pick([before, -1, 12, random.below(n), n - 2, n - 1, n + random.below(50)]);
+      return [before, Math.max(0, at - before)];
+    }
+    case "start-below": {
+      const first = cell.vlan === "0" ? FIRST_START : FIRST_TAGGED_START;
+      const below = ofParity(cell.start, first, LEAST_START - 1, random);
+      return [below, random.below(Math.max(1, Math.min(n - below - 1, 60)))];
+    }
     case "start-19":
       return [LEAST_START - 1, random.below(20)];
     case "start-20":
@@ -155,13 +182,15 @@ function range(cell: CsumCell, random: Random, l4: number, n: number): [start: n
     case "start-last":
       return [n - 2, 0];
     case "start-last+1":
-      return [n - 1, 0];
+      return [n - 1, random.pick([0, 0, 1, random.below(40)])];
     case "start-end":
-      return [n, 0];
+      return [n, random.pick([0, 0, 2, random.below(40)])];
     case "start-beyond":
-      return [n + random.between(1, 2000), random.below(40)];
-    case "start-max":
-      return [65535 - random.below(3), random.pick([0, 1, 2, 16, 65533, 65534, 65535])];
+      return [ofParity(cell.start, n + 1, n + 2000, random), random.below(40)];
+    case "start-max": {
+      const max = ofParity(cell.start, 65532, 65535, random);
+      return [max, random.pick([0, 1, 2, 16, 65533, 65534, 65535])];
+    }
     case "offset-0":
       return [start, 0];
     case "offset-last":
@@ -175,28 +204,35 @@ function range(cell: CsumCell, random: Random, l4: number, n: number): [start: n
   }
 }
 
-/** Choose the field's content so that the sum is 0xffff and the checksum 0; or, now and then, all bytes 0. */
-function makeZero(frame: Uint8Array, start: number, offset: number, random: Random): void {
-  if (random.oneIn(8)) {
+/**
+ * Choose a word's content so that the sum is 0xffff and the checksum 0; or, now and then, all bytes 0. The word is the
+ * field, or where that lies outside or in front of the network header the last one summed: a frame whose EtherType is
+ * 0 does not pass a bridge.
+ * @param l3 - where the network header begins, bytes from the frame's start
+ */
+function makeZero(frame: Uint8Array, start: number, offset: number, l3: number, random: Random): void {
+  const n = frame.length;
+  if (start + 2 > n || (start >= l3 && random.oneIn(8))) {
     frame.fill(0, start);
     return;
   }
-  const field = start + offset;
+  const at = start + offset >= l3 && start + offset + 2 <= n ? offset : n - start - 2;
+  const field = start + at;
   frame.fill(0, field, field + 2);
   let sum = 0;
-  for (let i = start; i < frame.length; i++) sum += (i - start) % 2 === 0 ? frame[i]! << 8 : frame[i]!;
+  for (let i = start; i < n; i++) sum += (i - start) % 2 === 0 ? frame[i]! << 8 : frame[i]!;
   const missing = 0xffff - (sum % 0xffff);
   // a field at an odd position has its bytes in two words
-  const [high, low] = offset % 2 === 0 ? [missing >> 8, missing & 255] : [missing & 255, missing >> 8];
+  const [high, low] = at % 2 === 0 ? [missing >> 8, missing & 255] : [missing & 255, missing >> 8];
   frame[field] = high;
   frame[field + 1] = low;
 }
 
-/** Cut anywhere behind the Ethernet header and its tags, keeping the parity of the length. */
-function truncate(frame: Uint8Array, random: Random, cell: CsumCell): Uint8Array {
-  const least = ETH_HLEN + 4 * Number(cell.vlan) + 2;
-  const cut = random.between(least, frame.length);
-  return frame.subarray(0, cut % 2 === frame.length % 2 ? cut : cut - 1);
+/** Cut anywhere behind the Ethernet header and its tags, or where csum_offset's limits are asked for behind csum_start. */
+function truncate(frame: Uint8Array, random: Random, cell: CsumCell, l4: number): Uint8Array {
+  const headers = ETH_HLEN + 4 * Number(cell.vlan) + 2;
+  const least = cell.bound.startsWith("offset") ? l4 + 3 : headers;
+  return frame.subarray(0, ofParity(cell.length, least, frame.length, random));
 }
 
 function pieces(total: number, most: number, random: Random): number[] {

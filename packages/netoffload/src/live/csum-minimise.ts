@@ -1,10 +1,12 @@
 /** From a case that differs to the least one that still does. */
 import { type CsumCase, LINEAR } from "./csum-case.ts";
 import type { CsumCompare, CsumDifference } from "./csum-compare.ts";
+import { MAX_BATCH_BYTES } from "./csum-subject.ts";
 
 /** Rounds, each one batch to the kernel; most cases need fewer than ten. */
 const ROUNDS = 60;
 const LEAST_FRAME = 14;
+const MOST_AT_ONCE = 256;
 
 /**
  * Shorten a case, simplify its layout and zero its bytes as long as program and kernel still differ.
@@ -16,12 +18,24 @@ export async function minimise(compare: CsumCompare, first: CsumDifference): Pro
     const candidates = simpler(best.case).filter((c) => weight(c) < weight(best.case));
     if (candidates.length === 0) break;
     candidates.sort((a, b) => weight(a) - weight(b));
-    const verdicts = await compare.judge(candidates.slice(0, 256));
+    const verdicts = await compare.judge(batchOf(candidates));
     const found = verdicts.find((d) => d !== null && d.program === first.program);
     if (found === undefined || found === null) break;
     best = found;
   }
   return best;
+}
+
+/** As many of the first as one batch takes. */
+function batchOf(cases: readonly CsumCase[]): CsumCase[] {
+  const batch: CsumCase[] = [];
+  let bytes = 0;
+  for (const c of cases) {
+    bytes += c.frame.length;
+    if (batch.length > 0 && (bytes > MAX_BATCH_BYTES || batch.length === MOST_AT_ONCE)) break;
+    batch.push(c);
+  }
+  return batch;
 }
 
 /** Less is simpler: length first, then layout, then how many bytes are not zero. */
@@ -47,8 +61,10 @@ function simpler(c: CsumCase): CsumCase[] {
     add({ frame: frame.subarray(0, n - cut), csumOffset: Math.max(0, csumOffset - cut) });
   }
   // take bytes out before and behind the start of the sum
-  for (const cut of cuts(csumStart - 20)) add({ frame: without(frame, 14, cut), csumStart: csumStart - cut });
-  for (const at of [csumStart, csumStart + csumOffset + 2])
+  const least = c.route === "tap" ? 20 : 12;
+  for (const cut of cuts(csumStart - least))
+    add({ frame: without(frame, 14, cut), csumStart: csumStart - cut });
+  for (const at of [csumStart, csumStart + csumOffset + 2].filter((place) => place >= 0))
     for (const cut of cuts(n - at))
       if (at < n && at >= LEAST_FRAME) {
         add({ frame: without(frame, at, cut) });

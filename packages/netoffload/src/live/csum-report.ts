@@ -1,4 +1,5 @@
 /** What a differential run prints, and the lines that replay a difference. */
+import { LEAST_SKB_START } from "@netoffload/linux";
 import { usageError } from "../cli/exit.ts";
 import type { CsumCase } from "./csum-case.ts";
 import { DIMENSIONS, type Dimension } from "./csum-cell.ts";
@@ -6,7 +7,7 @@ import type { CsumCompare, CsumDifference } from "./csum-compare.ts";
 
 /** A difference as a JSON line: a question of `eval skb_checksum_help`, and both answers. */
 export function diffLine(difference: CsumDifference): Record<string, unknown> {
-  const { frame, csumStart, csumOffset, layout } = difference.case;
+  const { frame, route, csumStart, csumOffset, layout } = difference.case;
   return {
     id: difference.program,
     op: "skb_checksum_help",
@@ -14,6 +15,7 @@ export function diffLine(difference: CsumDifference): Record<string, unknown> {
       frame: Buffer.from(frame).toString("hex"),
       csum_start: csumStart,
       csum_offset: csumOffset,
+      ...(route === "skb" ? { route } : {}),
       headroom: layout.headroom,
       frags: layout.frags,
       frag_list: layout.fragList,
@@ -44,10 +46,14 @@ export function readReplay(text: string, file: string): CsumCase[] {
 }
 
 function readCase(input: Readonly<Record<string, unknown>>, file: string): CsumCase {
+  const { route = "tap" } = input;
+  if (route !== "tap" && route !== "skb")
+    throw usageError(`${file}: input.route ${JSON.stringify(route)}: tap or skb is accepted`);
   const number = (name: string, fallback: number): number => {
     const value = input[name] ?? fallback;
-    if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 0xffff)
-      throw usageError(`${file}: input.${name} ${JSON.stringify(value)}: 0 to 65535 is accepted`);
+    const least = name === "csum_start" && route === "skb" ? LEAST_SKB_START : 0;
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > 0xffff)
+      throw usageError(`${file}: input.${name} ${JSON.stringify(value)}: ${least} to 65535 is accepted`);
     return value as number;
   };
   const lengths = (name: string): number[] => {
@@ -62,6 +68,7 @@ function readCase(input: Readonly<Record<string, unknown>>, file: string): CsumC
   return {
     cell: -1,
     frame: new Uint8Array(Buffer.from(frame, "hex")),
+    route,
     csumStart: number("csum_start", 0),
     csumOffset: number("csum_offset", 0),
     layout: {

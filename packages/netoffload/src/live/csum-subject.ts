@@ -14,11 +14,14 @@ import {
 import type { CsumCase } from "./csum-case.ts";
 import { type CsumPrograms, EbpfSide, HostSide, NpuSide, type ProgramSide } from "./program-side.ts";
 
-const MEMORY_BYTES = 8 << 20;
+const MEMORY_BYTES = 4 << 20;
 const ETH_HLEN = 14;
+const VLAN_HLEN = 4;
+const ETH_P_8021Q = 0x8100;
+const ETH_P_8021AD = 0x88a8;
 const EINVAL = -22;
-/** The first csum_start that a tap takes: an IPv4 header's length, the Ethernet header counted in. */
-const LEAST_START = 20;
+/** Room for a csum_start before the frame. */
+const LEAST_HEADROOM = 16;
 /** Cases of one batch, and their bytes: two skbs each, with room to copy, fit the memory. */
 export const MAX_CASES = 512;
 export const MAX_BATCH_BYTES: number = 512 << 10;
@@ -134,20 +137,21 @@ export class CsumSubject {
 
   #make(c: CsumCase, bytes: Uint8Array): SkBuff {
     const { headroom, frags, fragList } = fitted(c, bytes.length);
-    const skb = skbFromBytes(this.#memory, bytes, { headroom, frags, fragList });
+    const room = c.csumStart < 0 ? Math.max(headroom, LEAST_HEADROOM) : headroom;
+    const skb = skbFromBytes(this.#memory, bytes, { headroom: room, frags, fragList });
     if (skb === null) throw new Error(`a frame of ${bytes.length} bytes does not fit the memory`);
     if (c.layout.sharedFrag) skb.shinfoFlags |= SKBFL_SHARED_FRAG;
     return skb;
   }
 
-  /** The stack's side of a tap: what the virtio header says becomes fields of the skb. @returns 0 or an errno */
+  /** The stack's side: what is asked for becomes fields of the skb. @returns 0 or an errno */
   #accept(skb: SkBuff, c: CsumCase): number {
     if (c.frame.length < ETH_HLEN) return EINVAL;
+    if (c.route === "skb") return ask(skb, c);
     this.#header.setUint8(0, VIRTIO_NET_HDR_F_NEEDS_CSUM);
     this.#header.setUint16(6, c.csumStart, true);
     this.#header.setUint16(8, c.csumOffset, true);
-    const refused = virtioNetHdrToSkb(skb, this.#header, 0);
-    return refused !== 0 && limitsAreTheProgram(skb, c) ? ask(skb, c) : refused;
+    return virtioNetHdrToSkb(skb, this.#header, 0);
   }
 
   #bytesOf(skb: SkBuff): Uint8Array {
@@ -162,14 +166,14 @@ export class CsumSubject {
 }
 
 /**
- * The tap refuses what the program would refuse too; so that the program's own limits are judged, it is asked about
- * such a packet where both look at the same bytes: all linear, and a start that the tap does not refuse by itself.
+ * The fields as they are; where the field lies in the frame it is made linear, as a tap does. Kernel quirk: what would
+ * start before the end of the tag that the stack takes off is no longer asked for.
  */
-function limitsAreTheProgram(skb: SkBuff, c: CsumCase): boolean {
-  return !skb.isNonlinear && c.csumStart >= LEAST_START && skb.headroom + c.csumStart < 0xffff;
-}
-
 function ask(skb: SkBuff, c: CsumCase): 0 {
+  const type = (c.frame[12]! << 8) | c.frame[13]!;
+  if ((type === ETH_P_8021Q || type === ETH_P_8021AD) && c.csumStart < ETH_HLEN + VLAN_HLEN) return 0;
+  const end = c.csumStart + c.csumOffset + 2;
+  if (end > 0 && end <= c.frame.length) skb.pskbMayPull(end);
   skb.ipSummed = CHECKSUM_PARTIAL;
   skb.csumStart = skb.headroom + c.csumStart;
   skb.csumOffset = c.csumOffset;

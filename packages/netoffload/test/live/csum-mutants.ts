@@ -73,6 +73,16 @@ export const CSUM_MUTANTS: readonly SourceMutant[] = [
   tx("field may reach a byte beyond", "field + 2 > headlen", "field + 1 > headlen"),
   tx("field may not be last", "field + 2 > headlen", "field + 2 >= headlen"),
   tx("start not tested", "if (start >= headlen) return -EINVAL;", ""),
+  tx(
+    "start compared signed",
+    "if (start >= headlen) return -EINVAL;",
+    "if (<i32>start >= <i32>headlen) return -EINVAL;",
+  ),
+  tx(
+    "a start before data is the data's own",
+    "= <u32>skbChecksumStartOffset(skb);\n  const headlen",
+    "= <u32>max(0, skbChecksumStartOffset(skb));\n  const headlen",
+  ),
   tx("limit is the linear room", "field + 2 > headlen", "field + 2 > skb.end - skb.data"),
   // what else it must do
   tx("stays CHECKSUM_PARTIAL", "skb.ipSummed = CHECKSUM_NONE;\n  return 0;\n}\n", "return 0;\n}\n"),

@@ -10,6 +10,7 @@
  */
 import type { Faults } from "../json/read.ts";
 import type { Json, JsonObject } from "../json/text.ts";
+import { lint } from "./lint.ts";
 import { importNode } from "./nodes.ts";
 import { drop, get, intOf, numberAt, objectAt, objects, set } from "./tree.ts";
 
@@ -54,6 +55,7 @@ const LIMITS: Readonly<Record<Import["dialect"], Readonly<Record<string, number>
 
 /** Change a dialect's tree into a native one. */
 export function importDialect(root: JsonObject, of: Import): void {
+  lint(root, of.faults);
   set(root, "cpr", numberAt(root, 1));
   if (get(root, "metadata") !== undefined) {
     of.faults.warn(

@@ -9,7 +9,7 @@
 import { CODE } from "../ir/codes.ts";
 import type { CprDocument, HdrLengthText, ParseNodeText, ParserText } from "../ir/document.ts";
 import type { HdrLength, Next, ParseNode, Parser } from "../ir/types.ts";
-import type { Faults, Origins } from "../json/read.ts";
+import { Faults, type Origins } from "../json/read.ts";
 import { clip } from "../json/text.ts";
 import { Bodies, missCode, selectOf, sortEntries } from "./bodies.ts";
 import { dropIdleCounters } from "./counters.ts";
@@ -49,7 +49,7 @@ function resolve(doc: CprDocument, parser: ParserText, origins: Origins, faults:
   const okayTarget = exit("okay-target");
   const failTarget = exit("fail-target");
   const encapTarget = exit("encap-target");
-  if (doc.parsers.length === 1) graph.strays();
+  if (doc.parsers.length === 1) tellStrays(scope, parser, origins, graph.strays());
   return {
     name: parser.name ?? "parser",
     root,
@@ -69,6 +69,42 @@ function resolve(doc: CprDocument, parser: ParserText, origins: Origins, faults:
     minimized: doc.minimized ?? false,
     handlers: [...scope.handlers],
   };
+}
+
+/**
+ * Warn of what no way leads to. Its faults are told too, though they harm nothing: a missing name somewhere else
+ * is the usual reason why a node is not reached.
+ */
+function tellStrays(
+  scope: Scope,
+  parser: ParserText,
+  origins: Origins,
+  strays: readonly ParseNodeText[],
+): void {
+  const { doc, faults } = scope;
+  const apart = new Faults();
+  const other = new Scope(doc, parser, origins, apart);
+  const graph = new Graph(other);
+  try {
+    for (const text of strays) {
+      faults.warn("cpr.unreachable", `parse node '${clip(text.name)}' is not reachable`, scope.told(text));
+      graph.meet(text.name, text, "name");
+      graph.walk();
+    }
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+  }
+  const known = new Set(faults.list.map((d) => `${d.code} ${d.offset}`));
+  for (const d of apart.list)
+    if (d.code !== "cpr.handler" && !known.has(`${d.code} ${d.offset}`))
+      faults.warn(d.code, d.message, d.offset, d.suggestion);
+  const pools = other.pools();
+  for (const [i, pool] of scope.pools().entries()) {
+    const unused = new Set(pools[i]!.unused());
+    for (const item of pool.unused())
+      if (unused.has(item))
+        faults.warn("cpr.unused", `nothing uses ${pool.what} '${clip(item.name ?? "")}'`, scope.told(item));
+  }
 }
 
 class Graph {
@@ -98,15 +134,8 @@ class Graph {
   }
 
   /** Nodes of the document that the walk did not meet. */
-  strays(): void {
-    for (const text of this.#scope.doc["parse-nodes"])
-      if (!this.#index.has(text)) {
-        this.#scope.faults.warn(
-          "cpr.unreachable",
-          `parse node '${clip(text.name)}' is not reachable`,
-          this.#scope.told(text),
-        );
-      }
+  strays(): ParseNodeText[] {
+    return this.#scope.doc["parse-nodes"].filter((text) => !this.#index.has(text));
   }
 
   walk(): void {

@@ -44,6 +44,7 @@ export class TooLarge extends Error {}
 export class Pool<T extends { name?: string }> {
   readonly what: string;
   readonly #by: Map<string, T> = new Map();
+  readonly #asked: Set<string> = new Set();
 
   constructor(
     what: string,
@@ -61,7 +62,13 @@ export class Pool<T extends { name?: string }> {
   }
 
   get(name: string): T | undefined {
+    this.#asked.add(name);
     return this.#by.get(name);
+  }
+
+  /** Those that were never asked for. */
+  unused(): T[] {
+    return [...this.#by].filter(([name]) => !this.#asked.has(name)).map(([, item]) => item);
   }
 
   /** Names to suggest from: of a large pool the first ones. */
@@ -113,6 +120,14 @@ export class Scope {
     this.metadataLists = new Pool("metadata list", doc["metadata-list"], this);
     this.checkLists = new Pool("condition list", doc["cond-exprs-list"], this);
     this.counterTexts = new Pool("counter", doc.counters, this);
+  }
+
+  /** Everything with a name but parse nodes. */
+  pools(): readonly Pool<{ name?: string }>[] {
+    return [
+      ...[this.tables, this.flagTables, this.tlvNodes, this.flagNodes, this.arrayNodes],
+      ...[this.metadataObjects, this.metadataLists, this.checkLists, this.counterTexts],
+    ];
   }
 
   /** Named lists are copied to their users: the copies are counted, so that no document grows without bound. */

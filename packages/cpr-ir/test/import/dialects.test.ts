@@ -58,6 +58,84 @@ describe("a parser in kParser's JSON", () => {
   });
 });
 
+describe("a schema exercise in kParser's JSON: the faults that SiPanda's big parser has", () => {
+  const protocols = [
+    "warning import.spelling parse-nodes[1].cond_exprs",
+    "warning import.spelling parse-nodes[2].next-proto.default",
+    "warning import.protocol proto-tables[0].ents[1].key -> 0x86dd",
+    "warning import.protocol parse-nodes[2].tlv-parse-node.pad1 -> 1",
+    "warning import.protocol parse-nodes[3].next-proto.field-off -> 6",
+    "warning import.protocol parse-nodes[4].flag-fields-parse-node.ents[1].flag -> 0x2000",
+    "warning import.protocol parse-nodes[4].flag-fields-parse-node.ents[2].flag -> 0x1000",
+    "warning import.protocol parse-nodes[5].tlv-parse-node.tlv-length.add -> 0",
+  ];
+  const graph = [
+    "warning cpr.unreachable parse-nodes[2]",
+    "warning cpr.unreachable parse-nodes[4]",
+    "warning cpr.mask parse-nodes[2].next-proto.mask",
+    "warning cpr.unused proto-tables[2]",
+    "warning cpr.unused tlv-nodes[1]",
+  ];
+
+  test("each is told where it stands, whether a way leads there or not", () => {
+    const expected = [
+      ...protocols,
+      "error cpr.missing-name parse-nodes[1].next-node",
+      "error cpr.missing-name proto-tables[5].ents[0].node -> 'IP-TS'",
+      ...graph,
+    ];
+    expect(told(text("kparser-big.json"))).toEqual(expected);
+    expect(told(text("kparser-big.json"), { lenient: true })).toEqual(expected);
+  });
+
+  test("in its first revision types have an offset and a length, which nothing knows", () => {
+    const unknown = (severity: string): string[] =>
+      ["offset", "length"].map((p) => `${severity} cpr.unknown parse-nodes[5].tlv-parse-node.tlv-type.${p}`);
+    expect(told(text("kparser-big-first.json"))).toEqual([...protocols, ...unknown("error")]);
+    expect(told(text("kparser-big-first.json"), { lenient: true })).toEqual([
+      ...protocols,
+      ...unknown("warning"),
+      "error cpr.missing-name parse-nodes[1].next-node",
+      "error cpr.source parse-nodes[5].tlv-parse-node.tlv-type",
+      "error cpr.key proto-tables[5].ents[0].key",
+      ...graph,
+    ]);
+  });
+
+  test("nothing is told of a parser whose numbers are its protocols'", () => {
+    const good = text("kparser-big.json")
+      .replace("cond_exprs", "cond-exprs")
+      .replace("ipv4-no-frag", "ipv4")
+      .replace('"mask": "0x3fff", ', "")
+      .replace('"field-off": 6,', '"field-off": 9,')
+      .replace("stop-okay", "stop_okay")
+      .replace("TCP-TS", "TCP-timestamp")
+      .replace("0x0806", "0x86dd")
+      .replace(/\{ "name": "IPv4-frag".*\n/, "")
+      .replace('"pad1": 0,\n        "eol": 1', '"pad1": 1,\n        "eol": 0')
+      .replace(', "add": 2', "")
+      .replace(
+        '"min-hdr-length": 40,\n      "next-proto": { "field-off": 9',
+        '"min-hdr-length": 40,\n      "next-proto": { "field-off": 6',
+      )
+      .replace("0x4000", "0x2000 ")
+      .replace('"sequence", "flag": "0x2000"', '"sequence", "flag": "0x1000"')
+      .replace("0x2000 ", "0x2000");
+    expect(told(good)).toEqual([]);
+    const { parser } = orThrow(readCpr(good));
+    expect(parser.nodes.map((n) => n.name)).toEqual([
+      "eth",
+      "ipv4-check",
+      "ipv6",
+      "ipv4",
+      "tcp",
+      "ports",
+      "gre",
+      "okay_node",
+    ]);
+  });
+});
+
 describe("a parser in the XDP2 compiler's JSON", () => {
   const source = text("xdp2.json");
 

@@ -32,7 +32,7 @@ export {
   type TargetName,
 } from "./image/notes.ts";
 export { type AcceptPrograms, type Image, type ImageProgram, readImage } from "./image/read.ts";
-export type { ImageFunction, ImageRelocation, TextSymbols } from "./image/symbols.ts";
+export type { ImageFunction, ImageLabel, ImageRelocation, TextSymbols } from "./image/symbols.ts";
 export { fileNoteAt, type ImageInput, seal, writeImage } from "./image/write.ts";
 export type { Dialect, KeyOrder } from "./import/dialects.ts";
 export { Interpreter, type Trace } from "./interp/run.ts";
@@ -102,6 +102,29 @@ export {
   SRC_X,
   STACK_BYTES,
 } from "./targets/ebpf/opcode.ts";
+export {
+  type CompiledParser,
+  compileFlowDissector,
+  compileXdp,
+  flowDissectorTarget,
+  xdpTarget,
+} from "./targets/ebpf/parser/compile.ts";
+export {
+  FLOW_KEYS,
+  FLOW_KEYS_BYTES,
+  type FlowKeysField,
+  type FlowKeysMember,
+  type FlowKeysPlace,
+  toFlowKeys,
+} from "./targets/ebpf/parser/flow-keys.ts";
+export {
+  SLOT,
+  SLOT_OPTION,
+  type SlotLayout,
+  slotLayout,
+  TRACE_KIND,
+  TRACE_RECORD,
+} from "./targets/ebpf/parser/slot.ts";
 export { printInsn } from "./targets/ebpf/print.ts";
 export { compileNpu, type NpuOptions } from "./targets/npu/compile.ts";
 export { compileP4, type P4Options, p4Target } from "./targets/p4/compile.ts";

@@ -19,13 +19,15 @@ export {
   BPF_PROG_TYPE,
 } from "./bpf/constants.ts";
 export { BpfMap, type BpfMapOptions } from "./bpf/map.ts";
-export { type BpfRelocation, type LoadedOffload, loadOffload, type OffloadCode } from "./bpf/offload.ts";
+export { type LoadedOffload, loadOffload, type OffloadCode } from "./bpf/offload.ts";
+export { LoadedParser, PacketRuns, type ParserCode, possibleCpus } from "./bpf/parser.ts";
 export {
   BpfProgram,
   type BpfProgramInfo,
   type BpfProgramOptions,
   BpfVerifierError,
 } from "./bpf/program.ts";
+export { type BpfRelocation, type BpfSymbols, relocate } from "./bpf/relocate.ts";
 export {
   type BpfInstruction,
   encodeFilter,

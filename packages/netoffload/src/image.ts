@@ -3,8 +3,10 @@ import {
   type CompiledProgram,
   canonicalCpr,
   compileEbpf,
+  compileFlowDissector,
   compileNpu,
   compileTcam,
+  compileXdp,
   type ImageInput,
   IR_KIND,
   PARSER_FUNCTION,
@@ -31,19 +33,25 @@ function compiled(program: Program, result: Result<CompiledProgram>): CompiledPr
   throw usageError(result.diagnostics.map((d) => `${program.name}: ${d.message}`).join("\n"));
 }
 
+/** What every parser's place in a bundle says. */
+function parserCommon(parser: Parser): Pick<ImageInput, "name" | "functionNumber" | "irKind" | "ir"> {
+  return { name: "parser", functionNumber: PARSER_FUNCTION, irKind: IR_KIND.cpr, ir: canonicalCpr(parser) };
+}
+
 /** A parser as a bundle carries it, compiled for a device's parser engine. */
 function parserInput(parser: Parser): ImageInput {
   const result = compileTcam(parser);
   if (!result.ok) throw usageError(result.diagnostics.map((d) => `${parser.name}: ${d.message}`).join("\n"));
   const { text, resources } = result.value;
-  const ir = canonicalCpr(parser);
-  const common = {
-    name: "parser",
-    functionNumber: PARSER_FUNCTION,
-    irKind: IR_KIND.cpr,
-    target: TARGET.tcam,
-  };
-  return { ...common, ir, text, resources };
+  return { ...parserCommon(parser), target: TARGET.tcam, text, resources };
+}
+
+/** An image of one parser for the live kernel: a flow dissector or an XDP program. */
+export function kernelParserImage(parser: Parser, target: "ebpf" | "xdp"): Result<Uint8Array> {
+  const compiled = target === "xdp" ? compileXdp(parser) : compileFlowDissector(parser);
+  if (!compiled.ok) return compiled;
+  const program: ImageInput = { ...parserCommon(parser), ...compiled.value, target: TARGET[target] };
+  return { ok: true, value: writeImage({ programs: [program] }) };
 }
 
 /** One image of several programs, and of a parser. */

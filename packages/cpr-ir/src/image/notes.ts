@@ -10,8 +10,8 @@ export const NOTE_FILE = 2;
 /** Container ABI written and read here. */
 export const IMAGE_ABI = 1;
 
-/** Targets by number. */
-export const TARGET = { wasm: 1, ebpf: 2, npu: 3, tcam: 4 } as const;
+/** Targets by number. A parser for ebpf is a flow dissector. */
+export const TARGET = { wasm: 1, ebpf: 2, npu: 3, tcam: 4, xdp: 5 } as const;
 /** Name of a target. */
 export type TargetName = keyof typeof TARGET;
 /** IR kinds by number. */

@@ -21,7 +21,7 @@ import {
   type ProgramNote,
   TARGET,
 } from "./notes.ts";
-import { decodeFunctions, decodeRelocations, type TextSymbols } from "./symbols.ts";
+import { decodeFunctions, decodeLabels, decodeRelocations, type TextSymbols } from "./symbols.ts";
 import { DIGEST_OFF, ELF } from "./write.ts";
 
 /** A program of a bundle. */
@@ -223,8 +223,9 @@ function pair(n: Note, sections: readonly Section[]): Found {
   };
   const ir = get(".ir.");
   const text = get(".text.");
-  const none = { functions: [], relocations: [] };
-  const symbols = note.target === TARGET.ebpf && note.irKind === IR_KIND.wasm ? tied(note, sections) : none;
+  const none = { functions: [], relocations: [], labels: [] };
+  const linux = note.target === TARGET.ebpf || note.target === TARGET.xdp;
+  const symbols = linux ? tied(note, sections) : none;
   return { note, ir, text, ...symbols };
 }
 
@@ -246,7 +247,7 @@ function tied(note: ProgramNote, sections: readonly Section[]): TextSymbols {
   const rel = sections.find((s) => s.name === name && s.type === ELF.SHT_REL);
   const relocations = rel === undefined ? null : decodeRelocations(rel.bytes, table.bytes, slots, nameOf);
   if (relocations === null) throw bad(name);
-  return { functions, relocations };
+  return { functions, relocations, labels: decodeLabels(table.bytes, index + 1, slots, nameOf) };
 }
 
 function checkDigest(bytes: Uint8Array, fileNote: Note): void {
@@ -257,14 +258,14 @@ function checkDigest(bytes: Uint8Array, fileNote: Note): void {
 }
 
 /** Checks 7 and 8 of one program. */
-function checkHash({ note, ir, text, functions, relocations }: Found): ImageProgram {
+function checkHash({ note, ir, text, functions, relocations, labels }: Found): ImageProgram {
   const word = note.irKind === IR_KIND.cpr ? "parser" : "program";
   if (/^sha256:0+$/.test(note.sha256))
     throw new Refused(7, "EOPNOTSUPP", "hash algorithm sha1 is not supported");
   const hash = hashProgram(ir);
   if (hash.sha256 !== note.sha256 || hash.sha1 !== note.sha1)
     throw new Refused(8, "EBADMSG", `${word} image hash does not match its IR`);
-  return { ...note, ir: ir.slice(), text: text.slice(), functions, relocations };
+  return { ...note, ir: ir.slice(), text: text.slice(), functions, relocations, labels };
 }
 
 /** Check 10 of one program. */

@@ -1,7 +1,14 @@
 /** Programs to an ELF64 little-endian bundle. */
 import { hashProgram, sha256Bytes } from "../hash/digest.ts";
 import { encodeProgramNote, IMAGE_ABI, NOTE_FILE, NOTE_PROGRAM, OWNER, TARGET } from "./notes.ts";
-import { encodeRelocations, encodeSymbols, SYMBOL_BYTES, type TextSymbols } from "./symbols.ts";
+import {
+  encodeRelocations,
+  encodeSymbols,
+  labelSymbol,
+  SYMBOL_BYTES,
+  type TextSymbols,
+  UNDEFINED,
+} from "./symbols.ts";
 
 /** A program to be put into an image. */
 export interface ImageInput extends Partial<TextSymbols> {
@@ -88,8 +95,9 @@ export function writeImage(input: { readonly programs: readonly ImageInput[] }):
   const names = stringTable([
     ...sections.map((s) => s.name),
     ".shstrtab",
-    ...(tied.length === 0 ? [] : [".symtab", "arena", "limit"]),
+    ...(tied.length === 0 ? [] : [".symtab", ...UNDEFINED]),
     ...tied.flatMap((p) => [`.rel.text.${p.name}`, ...p.functions!.map((f) => f.name)]),
+    ...tied.flatMap((p) => (p.labels ?? []).map(labelSymbol)),
   ]);
   if (tied.length > 0) symbolSections(sections, tied, names.offsets);
   sections.push({ name: ".shstrtab", type: ELF.SHT_STRTAB, flags: 0, align: 1, bytes: names.bytes });
@@ -107,6 +115,7 @@ function symbolSections(
   const located = programs.map((p) => ({
     section: sections.findIndex((s) => s.name === `.text.${p.name}`) + 1,
     functions: p.functions!,
+    labels: p.labels ?? [],
   }));
   const { bytes, locals } = encodeSymbols(located, (name) => names.get(name)!);
   const common = { flags: 0, align: 8 };
@@ -132,7 +141,9 @@ function symbolSections(
 }
 
 function machineOf(programs: readonly ImageInput[]): number {
-  return programs.some((p) => p.target === TARGET.ebpf || p.target === TARGET.npu) ? ELF.EM_BPF : 0;
+  return programs.some((p) => p.target === TARGET.ebpf || p.target === TARGET.npu || p.target === TARGET.xdp)
+    ? ELF.EM_BPF
+    : 0;
 }
 
 function note_(type: number, descriptor: Uint8Array): Uint8Array {

@@ -4,13 +4,7 @@ import { Arena } from "./arena.ts";
 import type { BpfFunction } from "./btf.ts";
 import { BPF_F_SLEEPABLE, BPF_PROG_TYPE } from "./constants.ts";
 import { BpfProgram } from "./program.ts";
-
-/** An immediate to complete: the arena's map in a 64-bit load, or the memory's limit added to 32 bits. */
-export interface BpfRelocation {
-  /** 8-byte slot of the instruction. */
-  readonly slot: number;
-  readonly symbol: "arena" | "limit";
-}
+import { type BpfRelocation, relocate } from "./relocate.ts";
 
 /** Code of an offload program. */
 export interface OffloadCode {
@@ -27,8 +21,6 @@ export interface LoadedOffload {
   readonly program: BpfProgram;
   close(): void;
 }
-
-const PSEUDO_MAP_FD = 1;
 
 /**
  * Make an arena and load the program over it.
@@ -50,7 +42,7 @@ export function loadOffload(code: OffloadCode, limit: number, control: number): 
     const program = new BpfProgram({
       type: BPF_PROG_TYPE.SYSCALL,
       name: code.name,
-      text: relocate(code, arena.fd, limit),
+      text: relocate(code.text, code.relocations, { arena: arena.fd, limit }),
       flags: BPF_F_SLEEPABLE,
       functions: code.functions,
     });
@@ -66,18 +58,4 @@ export function loadOffload(code: OffloadCode, limit: number, control: number): 
     arena.close();
     throw error;
   }
-}
-
-function relocate(code: OffloadCode, fd: number, limit: number): Uint8Array {
-  const text = code.text.slice();
-  const view = new DataView(text.buffer);
-  for (const { slot, symbol } of code.relocations) {
-    const at = 8 * slot;
-    if (symbol === "limit") view.setInt32(at + 4, view.getInt32(at + 4, true) + limit, true);
-    else {
-      text[at + 1] = (text[at + 1]! & 0x0f) | (PSEUDO_MAP_FD << 4);
-      view.setInt32(at + 4, fd, true);
-    }
-  }
-  return text;
 }

@@ -23,6 +23,7 @@ import {
 } from "@netoffload/cpr-ir";
 import { hexToBytes } from "@netoffload/internal";
 import type { CaptureReader } from "@netoffload/pcap";
+import { kernelParserImage } from "../image.ts";
 import { faultLine, openInput, readCaptureFile } from "./capture.ts";
 import {
   type Command,
@@ -310,6 +311,8 @@ function diff(context: Context, words: readonly string[], options: Options): num
 /** What `cpr compile` makes. */
 const TARGETS: Readonly<Record<string, (file: CprFile) => Result<Uint8Array>>> = {
   wasm: ({ parser }) => compileWasm(parser),
+  ebpf: ({ parser }) => kernelParserImage(parser, "ebpf"),
+  xdp: ({ parser }) => kernelParserImage(parser, "xdp"),
   tcam: ({ parser }) => ok(tcamText(parser).text),
   p4({ parser, document }) {
     const text = compileP4(parser, { layout: document["metadata-layout"] });
@@ -422,13 +425,15 @@ export const cprCommands: readonly Command[] = [
   {
     name: "cpr compile",
     summary: "compile a parser",
-    usage: "FILE.json --target wasm|tcam|p4 -o OUT",
+    usage: "FILE.json --target wasm|ebpf|xdp|tcam|p4 -o OUT",
     options: {
       ...READ_OPTIONS,
-      target: { type: "string", value: "wasm|tcam|p4", help: "what for (default wasm)" },
+      target: { type: "string", value: "wasm|ebpf|xdp|tcam|p4", help: "what for (default wasm)" },
     },
     details:
       "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor. " +
+      "ebpf: an image with a flow dissector, whose metadata is struct bpf_flow_keys. " +
+      "xdp: an image with an XDP program, which leaves its results in a map; live load and live attach take both. " +
       "tcam: the program of a device's parser engine. " +
       "p4: headers, metadata and a parser in P4_16 for v1model; what P4 cannot say is refused by name.",
     ownsOutput: true,

@@ -1,6 +1,7 @@
-/** `netoffload live load`: offload programs of an image into the running kernel. */
-import { readImage, TARGET } from "@netoffload/cpr-ir";
+/** `netoffload live load`: offload programs and parsers of an image into the running kernel. */
+import { type ImageProgram, IR_KIND, readImage, TARGET } from "@netoffload/cpr-ir";
 import { needsBpf } from "../live/facility.ts";
+import { loadParser, ParserRefusal } from "../live/kernel-parser.ts";
 import { KernelProgram, VerifierRefusal } from "../live/kernel-program.ts";
 import { type Command, type Context, numberOption, type Options } from "./command.ts";
 import { EXIT, usageError } from "./exit.ts";
@@ -8,23 +9,37 @@ import { readInput } from "./input.ts";
 
 const TICK_MS = 50;
 
+/** A program in the kernel. */
+interface Loaded {
+  readonly id: number;
+  readonly verifiedInstructions: number;
+  close(): void;
+}
+
+function loadedOf(program: ImageProgram): Loaded {
+  if (program.irKind !== IR_KIND.cpr) return KernelProgram.load(program);
+  const parser = loadParser(program);
+  const { id, verifiedInstructions } = parser.program.info();
+  return { id, verifiedInstructions, close: () => parser.close() };
+}
+
 async function load(context: Context, words: readonly string[], options: Options): Promise<number> {
   if (words.length !== 1) throw usageError("live load: one IMAGE");
   const image = readImage(readInput(words[0]!));
   if (!image.ok) throw usageError(`${words[0]}: ${image.diagnostics[0]!.message}`);
-  const programs = image.value.programs.filter((p) => p.target === TARGET.ebpf && p.functions.length > 0);
+  const programs = image.value.programs.filter((p) => p.target === TARGET.ebpf || p.target === TARGET.xdp);
   if (programs.length === 0)
     throw usageError(
-      `${words[0]}: no offload program of target ebpf; build one: program build NAME --target ebpf`,
+      `${words[0]}: no program of target ebpf or xdp; build one: program build NAME --target ebpf, cpr compile FILE.json --target ebpf|xdp`,
     );
   const hold = numberOption(options, "hold", 0, 0, 86_400);
-  const loaded: KernelProgram[] = [];
+  const loaded: Loaded[] = [];
   try {
     for (const p of programs) {
       try {
-        loaded.push(needsBpf(() => KernelProgram.load(p)));
+        loaded.push(needsBpf(() => loadedOf(p)));
       } catch (error) {
-        if (!(error instanceof VerifierRefusal)) throw error;
+        if (!(error instanceof VerifierRefusal || error instanceof ParserRefusal)) throw error;
         refused(context, p.name, error);
         return EXIT.difference;
       }
@@ -51,13 +66,14 @@ async function load(context: Context, words: readonly string[], options: Options
   return EXIT.ok;
 }
 
-function refused(context: Context, name: string, error: VerifierRefusal): void {
+function refused(context: Context, name: string, error: VerifierRefusal | ParserRefusal): void {
   if (context.json)
     context.out.json({
       name,
       error: { code: error.code, message: error.message },
-      function: error.place?.function ?? null,
-      offset: error.place?.offset ?? null,
+      ...(error instanceof ParserRefusal
+        ? { node: error.node }
+        : { function: error.place?.function ?? null, offset: error.place?.offset ?? null }),
       log: error.log,
     });
   else context.err.line(`netoffload: ${error.message}\n${error.log}`);
@@ -66,14 +82,15 @@ function refused(context: Context, name: string, error: VerifierRefusal): void {
 /** The command. */
 export const liveLoadCommand: Command = {
   name: "live load",
-  summary: "load an image's ebpf programs into the running kernel",
+  summary: "load an image's ebpf and xdp programs into the running kernel",
   usage: "IMAGE [--hold SECONDS]",
   options: {
     hold: { type: "string", value: "SECONDS", help: "keep them loaded for so long (default 0)" },
   },
   details: `
-Loads each offload program over an arena of its own, says its id and what the verifier walked through, and unloads.
+Loads each offload program over an arena of its own, each parser as a flow dissector or an XDP program, says its id and what the verifier walked through, and unloads.
 While it holds them, bpftool prog show id ID and bpftool prog dump xlated id ID look at them. A program that the
-verifier refuses is told with the WebAssembly function and offset it comes from and the verifier's log, exit code 1.`,
+verifier refuses is told with the WebAssembly function and offset, or the parser's node, it comes from and the
+verifier's log, exit code 1.`,
   run: load,
 };

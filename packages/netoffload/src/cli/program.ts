@@ -155,7 +155,7 @@ function show(context: Context, words: readonly string[]): number {
 
 function listing(target: number, text: Uint8Array): string[] {
   if (target === TARGET.wasm) return wasmLines(text);
-  if (target !== TARGET.tcam) return lines(text, target === TARGET.ebpf);
+  if (target !== TARGET.tcam) return lines(text, target === TARGET.ebpf || target === TARGET.xdp);
   const program = decodeTcam(text);
   return program.ok ? printTcam(program.value) : [program.diagnostics[0]!.message];
 }

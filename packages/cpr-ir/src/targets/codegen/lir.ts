@@ -43,10 +43,10 @@ export const INVERSE: Readonly<Record<number, number>> = {
 };
 
 /**
- * What a loader adds to an immediate: `limit` the number of bytes of memory, in 32 bits; `arena` makes a 64-bit
- * constant the map itself.
+ * What a loader adds to an immediate, in 32 bits: `limit` the number of bytes of memory, `slots` the number of CPUs that
+ * have a slot. What it makes of a 64-bit constant: `arena` the map itself, `state` the address of a map's value.
  */
-export type Relocation = "limit" | "arena";
+export type Relocation = "limit" | "arena" | "state" | "slots";
 
 /** One instruction; one shape for all kinds. */
 export interface Lir {

@@ -9,7 +9,7 @@
  * @packageDocumentation
  */
 export { Arena } from "./bpf/arena.ts";
-export { attachFlowDissector, attachXdp, BpfLink } from "./bpf/attach.ts";
+export { attachFlowDissector, attachTcxIngress, attachXdp, BpfLink } from "./bpf/attach.ts";
 export type { BpfFunction } from "./bpf/btf.ts";
 export {
   BPF_ATTACH_TYPE,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { facility, has } from "../../internal/test/facility.ts";
 import {
   attachFlowDissector,
+  attachTcxIngress,
   attachXdp,
   BPF_ATTACH_TYPE,
   BPF_PROG_TYPE,
@@ -57,6 +58,26 @@ describe.runIf(facility("bpf(2) and unshare", here, "run as root on Linux, insta
       attachFlowDissector(second, netns).close();
       first.close();
       second.close();
+    });
+
+    it("a packet program sees what enters by an interface, several one after the other", () => {
+      const own = ok(libc().open("/proc/thread-self/ns/net", 0), "open own namespace");
+      // r0 = TCX_NEXT; exit
+      const text = Uint8Array.of(0xb4, 0, 0, 0, 255, 255, 255, 255, 0x95, 0, 0, 0, 0, 0, 0, 0);
+      const load = (name: string): BpfProgram =>
+        new BpfProgram({ type: BPF_PROG_TYPE.SCHED_CLS, name, text });
+      const [first, second] = [load("first"), load("second")];
+      ok(libc().setns(netns, CLONE_NEWNET), "enter namespace");
+      try {
+        const links = [attachTcxIngress(first, LOOPBACK), attachTcxIngress(second, LOOPBACK)];
+        for (const link of links) link.close();
+        expect(() => attachTcxIngress(first, 12345)).toThrow(/ENODEV/);
+      } finally {
+        ok(libc().setns(own, CLONE_NEWNET), "go back");
+        libc().close(own);
+        first.close();
+        second.close();
+      }
     });
 
     it("an XDP program belongs to an interface until its link is closed", () => {

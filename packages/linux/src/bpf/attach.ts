@@ -36,3 +36,11 @@ export function attachFlowDissector(program: BpfProgram, netns: number): BpfLink
 export function attachXdp(program: BpfProgram, ifindex: number, flags = 0): BpfLink {
   return new BpfLink(program, ifindex, BPF_ATTACH_TYPE.XDP, flags);
 }
+
+/**
+ * Run a SCHED_CLS program on every packet that enters the stack by an interface (Linux 6.6 and later), after generic XDP
+ * and before anybody looks at headers or checksums.
+ */
+export function attachTcxIngress(program: BpfProgram, ifindex: number): BpfLink {
+  return new BpfLink(program, ifindex, BPF_ATTACH_TYPE.TCX_INGRESS);
+}

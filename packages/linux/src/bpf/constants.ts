@@ -24,7 +24,7 @@ export const BPF_PROG_TYPE = {
   SYSCALL: 31,
 } as const;
 /** Places a program is attached to. */
-export const BPF_ATTACH_TYPE = { FLOW_DISSECTOR: 17, XDP: 37 } as const;
+export const BPF_ATTACH_TYPE = { FLOW_DISSECTOR: 17, XDP: 37, TCX_INGRESS: 46, TCX_EGRESS: 47 } as const;
 
 /** A map whose memory user space maps. */
 export const BPF_F_MMAPABLE: number = 1 << 10;

@@ -8,8 +8,8 @@ import {
   type OffloadState,
   type ReloadContext,
 } from "@netoffload/devlink";
-import { NicDevice, NicDriver, type Profile } from "@netoffload/nic-model";
-import { Memory } from "@netoffload/skbuff";
+import { NicDevice, NicDriver, type Profile, profileNetdev } from "@netoffload/nic-model";
+import { Memory, NETIF_F, NETIF_F_CSUM_MASK, type NetdevFeatures } from "@netoffload/skbuff";
 import { diskFirmware } from "./firmware-disk.ts";
 import { type Program, shippedPrograms } from "./programs.ts";
 import type { OffloadName } from "./report.ts";
@@ -25,6 +25,23 @@ export interface OpenDevice {
   readonly manager: OffloadManager;
   /** Why the image it ran can no longer be run; null when all is well. */
   readonly lost: string | null;
+}
+
+/** Feature sets of a record's device, with what its user asked for. */
+export function recordFeatures(record: DeviceRecord, profile: Profile): NetdevFeatures {
+  const sets = profileNetdev(profile);
+  if (record.wanted === undefined) return sets;
+  sets.wantedFeatures = BigInt(`0x${record.wanted}`) & sets.hwFeatures;
+  sets.update();
+  return sets;
+}
+
+/** Offloads that the user has turned off by their features. */
+export function switchedOff({ features }: Pick<NetdevFeatures, "features">): OffloadName[] {
+  const off: OffloadName[] = [];
+  if ((features & NETIF_F_CSUM_MASK) === 0n) off.push("tx_csum");
+  if ((features & NETIF_F.RXCSUM) === 0n) off.push("rx_csum");
+  return off;
 }
 
 /** Make the device of a record; it runs the image again, with the generation it had. */
@@ -45,6 +62,7 @@ export function openDevice(record: DeviceRecord, profile: Profile, image: Uint8A
     manager.setKernelProgram(p.name as OffloadName, { sha256: p.sha256, abi: 1 });
     manager.enable(p.name as OffloadName);
   }
+  for (const offload of switchedOff(recordFeatures(record, profile))) manager.setAdmin(offload, false);
   return { driver, instance, manager, lost };
 }
 

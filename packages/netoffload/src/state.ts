@@ -37,6 +37,8 @@ export interface DeviceRecord {
   readonly reloadFailed: boolean;
   /** Reloads that worked: action to limit to count. */
   readonly stats: { readonly [action: string]: { readonly [limit: string]: number } };
+  /** wanted_features in hex, once somebody toggled a feature. */
+  readonly wanted?: string;
 }
 
 /** Everything in the state file. */
@@ -233,6 +235,7 @@ function isRecord(d: DeviceRecord): boolean {
     (typeof d.profile === "string" || (typeof d.profile === "object" && d.profile !== null)) &&
     (d.image === null || /^[0-9a-f]{64}$/.test(d.image)) &&
     (d.imageFile === null || typeof d.imageFile === "string") &&
+    (d.wanted === undefined || /^[0-9a-f]{1,16}$/.test(d.wanted)) &&
     Number.isInteger(d.generation) &&
     typeof d.reloadFailed === "boolean" &&
     typeof d.stats === "object" &&

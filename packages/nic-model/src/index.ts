@@ -53,7 +53,12 @@ export {
   type UnfitReason,
 } from "./legacy-caps.ts";
 export { Npu, type NpuCounters, type NpuOptions, type NpuRefusal, type NpuRun } from "./npu.ts";
-export { type ProfileFeatures, profileFeatures, profileNetDevice } from "./profile-features.ts";
+export {
+  type ProfileFeatures,
+  profileFeatures,
+  profileNetDevice,
+  profileNetdev,
+} from "./profile-features.ts";
 export {
   CSUM_FAULTS,
   type CsumFault,

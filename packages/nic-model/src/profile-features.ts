@@ -6,9 +6,10 @@ import {
   NETIF_F_CSUM_MASK,
   NETIF_F_GSO_MASK,
   type NetDevice,
+  NetdevFeatures,
   netDevice,
-  netdevFixFeatures,
   type SkBuff,
+  simplifiedFixFeatures,
   vlanFeaturesCheck,
 } from "@netoffload/skbuff";
 import { lengthsUnfit, tunnelUnfit } from "./legacy-caps.ts";
@@ -20,8 +21,8 @@ export interface ProfileFeatures {
   readonly hwFeatures: Features;
 }
 
-/** Features of a profile: the paper's few for a programmable device, the old ones for a fixed-function one. */
-export function profileFeatures(profile: Profile): ProfileFeatures {
+/** What a driver of this profile sets before it registers its device. */
+function driverFeatures(profile: Profile): Features {
   const { csum } = profile.tx;
   let hw = NETIF_F.SG | NETIF_F.RXCSUM;
   if (csum.claimsHwCsum && csum.mode !== "none") hw |= NETIF_F.HW_CSUM;
@@ -30,23 +31,52 @@ export function profileFeatures(profile: Profile): ProfileFeatures {
     if (csum.l3.includes("ipv6")) hw |= NETIF_F.IPV6_CSUM;
   }
   if (csum.l4.includes("sctp") || profile.program !== null) hw |= NETIF_F.SCTP_CRC;
-  // software's own, on every device
-  hw |= NETIF_F.GSO | NETIF_F.GRO;
-  const fixed = NETIF_F.HIGHDMA;
-  return { features: netdevFixFeatures(hw | fixed), hwFeatures: hw };
+  return hw;
 }
 
 /**
- * The net device of a profile, for {@link validateXmitSkb}: checksums inside of the tunnels it looks into, and under
- * as many VLAN tags as it steps over; what its descriptor has no field for its driver takes away per packet.
+ * The feature sets of a profile's device, registered: the paper's few for a programmable device, the old ones for a
+ * fixed-function one; checksums inside of the tunnels it looks into, and under as many VLAN tags as it steps over.
  */
-export function profileNetDevice(profile: Profile, queue = 0): NetDevice {
-  const { features } = profileFeatures(profile);
+export function profileNetdev(profile: Profile): NetdevFeatures {
+  const hw = driverFeatures(profile);
   const { csum } = profile.tx;
+  const sets = {
+    features: hw | NETIF_F.HIGHDMA,
+    hwFeatures: hw,
+    vlanFeatures: csum.vlanStack > 0 ? hw | NETIF_F.HIGHDMA : NETIF_F.SG,
+    hwEncFeatures: csum.encap.length > 0 ? hw | NETIF_F.HIGHDMA : 0n,
+  };
+  // of the two flags that a programmable device shows one needs the other
+  return NetdevFeatures.register(
+    sets,
+    profile.program === null ? {} : { fixFeatures: simplifiedFixFeatures },
+  );
+}
+
+/** Features of a profile as they are after registration. */
+export function profileFeatures(profile: Profile): ProfileFeatures {
+  const { features, hwFeatures } = profileNetdev(profile);
+  return { features, hwFeatures };
+}
+
+/**
+ * The net device of a profile, for {@link validateXmitSkb}; what its descriptor has no field for its driver takes away
+ * per packet.
+ * @param sets - as the user has left them; default: as registered
+ */
+export function profileNetDevice(
+  profile: Profile,
+  queue = 0,
+  sets: NetdevFeatures = profileNetdev(profile),
+): NetDevice {
   return netDevice({
-    features,
-    vlanFeatures: csum.vlanStack > 0 ? features : NETIF_F.SG,
-    hwEncFeatures: csum.encap.length > 0 ? features : 0n,
+    features: sets.features,
+    vlanFeatures: sets.vlanFeatures,
+    hwEncFeatures: sets.hwEncFeatures,
+    mplsFeatures: sets.mplsFeatures,
+    gsoPartialFeatures: sets.gsoPartialFeatures,
+    mangleidFeatures: sets.mangleidFeatures,
     featuresCheck: (skb, f) => featuresCheck(skb, f, profile, queue),
   });
 }

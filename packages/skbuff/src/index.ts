@@ -42,6 +42,7 @@ export {
   netdevFixFeatures,
   netdevIntersectFeatures,
   netGsoOk,
+  simplifiedFixFeatures,
 } from "./features.ts";
 export {
   ETH_P_8021AD,
@@ -78,6 +79,15 @@ export {
   TRAP,
   type TrapName,
 } from "./memory-map.ts";
+export {
+  bridgeFeatures,
+  type FeatureChange,
+  type FeatureSets,
+  NetdevFeatures,
+  type NetdevOptions,
+  netdevAddTsoFeatures,
+  netdevIncrementFeatures,
+} from "./netdev-features.ts";
 export {
   CHECKSUM_COMPLETE,
   CHECKSUM_NONE,

@@ -13,6 +13,7 @@ import {
   netdevFixFeatures,
   netdevIntersectFeatures,
   netGsoOk,
+  simplifiedFixFeatures,
 } from "../src/index.ts";
 
 const set = (...names: FeatureName[]): bigint => featureSet(names) as bigint;
@@ -107,6 +108,27 @@ describe("netdev_fix_features, rule by rule", () => {
     expect(lost(off("HW_CSUM"))).toEqual(["TSO", "TSO_ECN", "TSO_MANGLEID", "TSO6", "GSO_UDP_L4"]);
     expect(lost(off("TSO"))).toEqual(["TSO_MANGLEID"]);
   });
+});
+
+test("what remains of the rules with two flags: GSO needs SG and HW_CSUM, the receive rules stay", () => {
+  const rows: [FeatureName[], string[], number][] = [
+    [["SG", "GSO"], ["GSO"], 15],
+    [["HW_CSUM", "GSO"], ["GSO"], 7],
+    [["SG", "HW_CSUM", "GSO"], [], 0],
+    [["GRO_HW"], ["GRO_HW"], 9],
+    [["RXFCS", "RXCSUM", "GRO_HW"], ["GRO_HW"], 10],
+    [["RXCSUM", "GRO_HW", "LRO"], ["LRO"], 11],
+    [["HW_TLS_TX"], ["HW_TLS_TX"], 12],
+    [["HW_TLS_RX"], ["HW_TLS_RX"], 13],
+    // there are no such flags any more, so nothing is said of them
+    [["TSO", "TSO_ECN", "TSO_MANGLEID", "GSO_UDP_L4"], [], 0],
+  ];
+  for (const [from, gone, rule] of rows) {
+    const told: number[] = [];
+    const f = set(...from);
+    expect(featureNames(f & ~simplifiedFixFeatures(f, (d) => told.push(d.rule)))).toEqual(gone);
+    expect(told).toEqual(rule === 0 ? [] : [rule]);
+  }
 });
 
 test("intersection: exactly one HW_CSUM is widened first", () => {

@@ -13,14 +13,37 @@ const ETHTOOL_GENL_VERSION = 1;
 const ETHTOOL_MSG_FEATURES_GET = 11;
 const ETHTOOL_MSG_FEATURES_SET = 12;
 const ETHTOOL_A_FEATURES_HEADER = 1;
+const ETHTOOL_A_FEATURES_HW = 2;
 const ETHTOOL_A_FEATURES_WANTED = 3;
 const ETHTOOL_A_FEATURES_ACTIVE = 4;
+const ETHTOOL_A_FEATURES_NOCHANGE = 5;
 const ETHTOOL_A_HEADER_DEV_INDEX = 1;
 const ETHTOOL_A_BITSET_BITS = 3;
 const ETHTOOL_A_BITSET_BITS_BIT = 1;
 const ETHTOOL_A_BITSET_BIT_NAME = 2;
 const ETHTOOL_A_BITSET_BIT_VALUE = 3;
 const VERSION_1 = (command: number): Uint8Array => Uint8Array.of(command, ETHTOOL_GENL_VERSION, 0, 0);
+
+/** Feature sets of a link; names as the kernel's. */
+export interface LinkFeatures {
+  /** What the user may toggle. */
+  readonly hw: ReadonlySet<string>;
+  /** What the user asked for. */
+  readonly wanted: ReadonlySet<string>;
+  readonly active: Set<string>;
+  /** What nobody may change. */
+  readonly noChange: ReadonlySet<string>;
+}
+
+/** Names in a bitset. @param flagged - the set has a mask: a bit is on when it carries a value */
+function bitNames(bitset: Uint8Array | undefined, flagged: boolean): string[] {
+  const bits = bitset && attributes(bitset).get(ETHTOOL_A_BITSET_BITS);
+  if (bits === undefined) return [];
+  return attributeList(bits)
+    .map(([, bit]) => attributes(bit))
+    .filter((bit) => !flagged || bit.has(ETHTOOL_A_BITSET_BIT_VALUE))
+    .map((bit) => textOf(bit.get(ETHTOOL_A_BITSET_BIT_NAME)));
+}
 
 /** Features of the calling thread's links. Every method throws {@link LinuxError} with the kernel's errno. */
 export class Ethtool {
@@ -57,18 +80,24 @@ export class Ethtool {
 
   /** Names of the features that are on. */
   features(ifindex: number): Set<string> {
+    return this.featureSets(ifindex).active;
+  }
+
+  /** The sets of a link, by the features' names. */
+  featureSets(ifindex: number): LinkFeatures {
     const answers = this.#socket.request(
       this.#message(ETHTOOL_MSG_FEATURES_GET, ifindex),
       `features of link ${ifindex}`,
     );
-    const on = new Set<string>();
-    for (const { payload } of answers) {
-      const active = attributes(payload.subarray(4)).get(ETHTOOL_A_FEATURES_ACTIVE);
-      const bits = active && attributes(active).get(ETHTOOL_A_BITSET_BITS);
-      for (const [, bit] of bits === undefined ? [] : attributeList(bits))
-        on.add(textOf(attributes(bit).get(ETHTOOL_A_BITSET_BIT_NAME)));
-    }
-    return on;
+    const sets = answers.map(({ payload }) => attributes(payload.subarray(4)));
+    const named = (type: number, flagged: boolean): Set<string> =>
+      new Set(sets.flatMap((set) => bitNames(set.get(type), flagged)));
+    return {
+      hw: named(ETHTOOL_A_FEATURES_HW, true),
+      wanted: named(ETHTOOL_A_FEATURES_WANTED, false),
+      active: named(ETHTOOL_A_FEATURES_ACTIVE, false),
+      noChange: named(ETHTOOL_A_FEATURES_NOCHANGE, false),
+    };
   }
 
   close(): void {

@@ -1,5 +1,7 @@
 /** What `--device` names: a shipped profile, a user's profile, a device of the state directory, or a command. */
 import { PROFILES, type Profile, readProfile } from "@netoffload/nic-model";
+import { recordFeatures, switchedOff } from "../devices.ts";
+import type { OffloadName } from "../report.ts";
 import { type DeviceRecord, StateStore, stateDirectory } from "../state.ts";
 import { type Options, stringOption } from "./command.ts";
 import { usageError } from "./exit.ts";
@@ -14,6 +16,8 @@ export type DeviceChoice =
       readonly name: string;
       /** Absent: the image made from the kernel's programs; null: nothing loaded. */
       readonly image?: Uint8Array | null;
+      /** Offloads that its user has turned off by their features. */
+      readonly off?: readonly OffloadName[];
     };
 
 /** Read a profile by name or from a JSON file. */
@@ -72,10 +76,12 @@ export function deviceChoice(options: Options): DeviceChoice {
       `--device ${word}: neither a profile (${Object.keys(PROFILES).join(", ")}, FILE.json), exec:CMD, nor a device of ${store.directory}${known.length > 0 ? ` (${known.join(", ")})` : ""}`,
     );
   }
+  const profile = recordProfile(found.record);
   return {
     kind: "model",
-    profile: recordProfile(found.record),
+    profile,
     name: `sim/${found.record.name}`,
     image: found.image,
+    off: switchedOff(recordFeatures(found.record, profile)),
   };
 }

@@ -1,75 +1,70 @@
-/** `netoffload ethtool -k`: a device's features in ethtool's words, and the paper's table of what became of them. */
-import { profileFeatures } from "@netoffload/nic-model";
-import { FEATURES, type FeatureName, type Features, NETIF_F } from "@netoffload/skbuff";
+/** `netoffload ethtool -k` and `-K`: a device's features in ethtool's words, and the paper's table of what became of them. */
+import { recordFeatures } from "../devices.ts";
 import { featureMapping } from "../eval/mapping.ts";
-import { StateStore, stateDirectory } from "../state.ts";
-import type { Command, Context } from "./command.ts";
+import { type DeviceRecord, StateStore, stateDirectory } from "../state.ts";
+import { type Command, type Context, type Options, stringOption } from "./command.ts";
 import { deviceName, recordProfile } from "./device.ts";
+import { changeReport, featureLines, featureRequest, lineText } from "./ethtool-features.ts";
 import { EXIT, usageError } from "./exit.ts";
 
-/** ethtool's groups, in its order: a heading and the features under it; one feature alone has no line of its own. */
-const GROUPS: readonly (readonly [string, readonly FeatureName[]])[] = [
-  ["rx-checksumming", ["RXCSUM"]],
-  ["tx-checksumming", ["IP_CSUM", "HW_CSUM", "IPV6_CSUM", "FCOE_CRC", "SCTP_CRC"]],
-  ["scatter-gather", ["SG", "FRAGLIST"]],
-  ["tcp-segmentation-offload", ["TSO", "TSO_ECN", "TSO_MANGLEID", "TSO6"]],
-  ["generic-segmentation-offload", ["GSO"]],
-  ["generic-receive-offload", ["GRO"]],
-  ["large-receive-offload", ["LRO"]],
-  ["rx-vlan-offload", ["HW_VLAN_CTAG_RX"]],
-  ["tx-vlan-offload", ["HW_VLAN_CTAG_TX"]],
-  ["ntuple-filters", ["NTUPLE"]],
-  ["receive-hashing", ["RXHASH"]],
-];
+const storeOf = (options: Options): StateStore =>
+  new StateStore(stateDirectory(stringOption(options, "state")));
 
-interface Line {
-  readonly name: string;
-  readonly active: boolean;
-  readonly fixed: boolean;
-  readonly indent: boolean;
+function noDevice(context: Context): number {
+  context.err.line("netlink error: No such device");
+  return EXIT.difference;
 }
 
-/** All lines of `ethtool -k`. */
-function lines(features: Features, hw: Features): Line[] {
-  const out: Line[] = [];
-  const grouped = new Set<FeatureName>();
-  const line = (name: string, names: readonly FeatureName[], indent: boolean): void => {
-    const mask = names.reduce((set, n) => set | NETIF_F[n], 0n);
-    out.push({ name, active: (features & mask) !== 0n, fixed: (hw & mask) === 0n, indent });
-  };
-  for (const [heading, names] of GROUPS) {
-    line(heading, names, false);
-    for (const name of names) {
-      grouped.add(name);
-      if (names.length > 1) line(FEATURES.find((f) => f.name === name)!.ethtool, [name], true);
-    }
-  }
-  for (const { name, ethtool } of FEATURES)
-    if (!grouped.has(name) && ethtool !== "") line(ethtool, [name], false);
-  return out;
-}
-
-function show(context: Context, word: string, state: string | undefined): number {
-  const store = new StateStore(stateDirectory(state));
+function show(context: Context, word: string, options: Options): number {
   const name = deviceName(word);
-  const record = store.read().devices.find((d) => d.name === name);
-  if (record === undefined) {
-    context.err.line("netlink error: No such device");
-    return EXIT.difference;
-  }
-  const { features, hwFeatures } = profileFeatures(recordProfile(record));
-  const all = lines(features, hwFeatures);
+  const record = storeOf(options)
+    .read()
+    .devices.find((d) => d.name === name);
+  if (record === undefined) return noDevice(context);
+  const all = featureLines(recordFeatures(record, recordProfile(record)));
   if (context.json) {
-    const entries = all.map((l) => [l.name, { active: l.active, fixed: l.fixed, requested: l.active }]);
+    const entries = all.map((l) => [l.name, { active: l.active, fixed: l.fixed, requested: l.requested }]);
     context.out.json([{ ifname: `sim/${name}`, ...Object.fromEntries(entries) }]);
     return EXIT.ok;
   }
   context.out.line(`Features for sim/${name}:`);
-  for (const l of all)
-    context.out.line(
-      `${l.indent ? "\t" : ""}${l.name}: ${l.active ? "on" : "off"}${l.fixed ? " [fixed]" : ""}`,
-    );
+  for (const l of all) context.out.line(lineText(l));
   return EXIT.ok;
+}
+
+/** Turn features on and off; what depends on them follows, and is told. */
+async function change(context: Context, words: readonly string[], options: Options): Promise<number> {
+  const name = deviceName(words[0]!);
+  const request = featureRequest(words.slice(1));
+  if (!request.ok && request.usage) throw usageError(request.message);
+  return storeOf(options).change<number>((state) => {
+    const stay = (result: number): { state: typeof state; result: number } => ({ state, result });
+    const record = state.devices.find((d) => d.name === name);
+    if (record === undefined) return stay(noDevice(context));
+    if (!request.ok) {
+      context.err.line(request.message);
+      return stay(EXIT.difference);
+    }
+    const sets = recordFeatures(record, recordProfile(record));
+    const done = sets.set(request.mask, request.value);
+    if (done === null) {
+      context.err.line("netlink error: attempt to change non-ethtool features");
+      context.err.line("netlink error: Invalid argument");
+      return stay(EXIT.difference);
+    }
+    const report = changeReport(request.mask, sets.features, done);
+    if (context.json)
+      context.out.json({
+        ifname: `sim/${name}`,
+        changes: report.changes,
+        rules: done.dropped.map(({ rule, why }) => ({ rule, why })),
+      });
+    else for (const text of report.out) context.out.line(text);
+    for (const text of report.err) context.err.line(text);
+    const changed: DeviceRecord = { ...record, wanted: sets.wantedFeatures.toString(16) };
+    const devices = state.devices.map((d) => (d === record ? changed : d));
+    return { state: { ...state, devices }, result: report.failed ? EXIT.difference : EXIT.ok };
+  });
 }
 
 /** The table of the paper's simplification. */
@@ -88,21 +83,29 @@ function mapping(context: Context): number {
 export const ethtoolCommand: Command = {
   name: "ethtool",
   summary: "features of a model device in ethtool's words",
-  usage: "-k NAME | -k --mapping",
+  usage: "-k NAME | -k --mapping | -K NAME FEATURE on|off ...",
   options: {
     features: { type: "boolean", short: "k", help: "show features (ethtool -k, --show-features)" },
     "show-features": { type: "boolean", help: "the same" },
+    offload: { type: "boolean", short: "K", help: "turn features on or off (ethtool -K, --offload)" },
     mapping: { type: "boolean", help: "which of the old features became which of the new ones" },
     state: { type: "string", value: "DIR", help: "where devices are kept" },
   },
   details: `
 Prints ethtool's lines for a device made by 'netoffload dev add'; --json as ethtool --json does.
+-K takes ethtool's short words (rx, tx, sg, tso, gso, gro, lro, rxvlan, txvlan, ntuple, rxhash), its headings and the
+kernel's names; what depends on a feature goes and comes with it, and is printed under 'Actual changes'. Without transmit
+checksums (or rx) the device's tx_csum (rx_csum) is SOFTWARE, ADMIN.
 With --mapping: the paper's simplification, nineteen segmentation flags and three checksum flags become two.`,
-  run(context, words, options): number {
+  async run(context, words, options): Promise<number> {
+    if (options.offload === true) {
+      if (words.length === 0) throw usageError("ethtool -K: NAME FEATURE on|off ...");
+      return change(context, words, options);
+    }
     if (options.features !== true && options["show-features"] !== true)
-      throw usageError("ethtool: -k is available: -k NAME, or -k --mapping");
+      throw usageError("ethtool: -k and -K are available: -k NAME, -k --mapping, -K NAME FEATURE on|off");
     if (options.mapping === true) return mapping(context);
     if (words.length !== 1) throw usageError("ethtool -k: one device NAME, or --mapping");
-    return show(context, words[0]!, typeof options.state === "string" ? options.state : undefined);
+    return show(context, words[0]!, options);
   },
 };

@@ -147,6 +147,7 @@ async function verifyFiles(
     kernel: job.kernel,
     ...(device.kind === "exec" ? { image: null } : {}),
     ...(device.kind === "model" && device.image !== undefined ? { image: device.image } : {}),
+    ...(device.kind === "model" && device.off !== undefined ? { off: device.off } : {}),
     ...(device.kind === "model" && device.name.startsWith("sim/") ? { handle: device.name } : {}),
   });
   if (pipeline.reloaded !== null && !pipeline.reloaded.ok)

@@ -32,6 +32,8 @@ export interface PipelineOptions {
   readonly programs: readonly Program[];
   /** The image to load; default: made from `programs`. Null: nothing is loaded. */
   readonly image?: Uint8Array | null;
+  /** Offloads that the administrator has turned off. */
+  readonly off?: readonly OffloadName[];
   /** Link plain loops instead of acceleration units. */
   readonly noAccel?: boolean;
   /** The kernel's side in place of its programs on this CPU. */
@@ -115,6 +117,7 @@ export async function makePipeline(options: PipelineOptions): Promise<Pipeline> 
           },
         );
   for (const p of programs) manager.enable(p.name as OffloadName);
+  for (const offload of options.off ?? []) manager.setAdmin(offload, false);
   const kernelSide =
     options.kernel === "ebpf" ? needsBpf(() => new KernelSide(memory, programs)) : driver.host;
   return {

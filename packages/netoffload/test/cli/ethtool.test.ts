@@ -52,3 +52,65 @@ describe("ethtool -k", () => {
     expect(out).toMatch(/^IPV6_CSUM +tx-checksum-ipv6 +HW_CSUM +.*routing header never$/m);
   });
 });
+
+describe("ethtool -K", () => {
+  const K = (...words: string[]): ReturnType<typeof run> => run("ethtool", "-K", ...words, "--state", state);
+  const k = async (name: string): Promise<string[]> =>
+    (await run("ethtool", "-k", name, "--state", state)).out.split("\n").map((l) => l.trim());
+
+  test("what depends goes and comes back; the wish lasts; the offload is the administrator's", async () => {
+    await run("dev", "add", "nic1", "--profile", "ideal", "--state", state);
+    const off = await K("nic1", "sg", "off");
+    expect([off.code, off.out.split("\n")]).toEqual([
+      0,
+      ["Actual changes:", "tx-scatter-gather: off", "tx-generic-segmentation: off [not requested]", ""],
+    ]);
+    expect(await k("nic1")).toContain("generic-segmentation-offload: off [requested on]");
+    const on = await K("sim/nic1", "scatter-gather", "on", "--json");
+    expect([on.code, on.json[0]]).toMatchObject([
+      0,
+      {
+        ifname: "sim/nic1",
+        changes: [
+          { name: "tx-scatter-gather", active: true, requested: true },
+          { name: "tx-scatter-gather-fraglist", active: false, requested: true },
+          { name: "tx-generic-segmentation", active: true, requested: null },
+        ],
+      },
+    ]);
+    // the paper's rule in place of those for TSO, TSO6 and UDP segmentation
+    expect((await K("nic1", "tx-checksum-ip-generic", "off")).out).toBe(
+      "Actual changes:\ntx-checksum-ip-generic: off\ntx-generic-segmentation: off [not requested]\n",
+    );
+    const shown = await run("dev", "show", "nic1", "--state", state, "--json");
+    expect(shown.json[0]).toMatchObject({ offloads: { tx_csum: { state: "SOFTWARE", reason: "ADMIN" } } });
+    const { json } = await run("verify", "--device", "nic1", "--state", state, "--json");
+    expect(json.at(-1)).toMatchObject({
+      offloads: {
+        tx_csum: { state: "SOFTWARE", mismatches: 0, offloaded: 0 },
+        rx_csum: { state: "SOFTWARE" },
+      },
+    });
+  });
+
+  test("refusals are ethtool's, exit 1; what cannot be understood is 2", async () => {
+    const fixed = await K("nic0", "lro", "on");
+    expect([fixed.code, fixed.out, fixed.err]).toEqual([
+      1,
+      "Actual changes:\nrx-lro: off [requested on]\n",
+      "Could not change any device features\n",
+    ]);
+    const rows: [string[], number, RegExp][] = [
+      [["nic0", "nosuch", "on"], 1, /^netlink error: bit name not found\n$/],
+      [["nic0", "vlan-challenged", "on"], 1, /^netlink error: attempt to change non-ethtool features\n/],
+      [["nic9", "sg", "on"], 1, /^netlink error: No such device\n$/],
+      [["nic0", "sg"], 2, /'sg' is not followed by 'on' or 'off'/],
+      [["nic0", "sg", "maybe"], 2, /'sg' is not followed/],
+      [[], 2, /NAME FEATURE on\|off/],
+    ];
+    for (const [words, code, message] of rows) {
+      const said = await K(...words);
+      expect([said.code, said.err]).toEqual([code, expect.stringMatching(message)]);
+    }
+  });
+});

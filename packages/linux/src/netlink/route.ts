@@ -21,6 +21,8 @@ const IFLA_TXQLEN = 13;
 const IFLA_LINKINFO = 18;
 const IFLA_STATS64 = 23;
 const IFLA_NET_NS_FD = 28;
+const IFLA_GSO_MAX_SIZE = 41;
+const IFLA_GSO_IPV4_MAX_SIZE = 63;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_BRPORT_LEARNING = 8;
@@ -55,6 +57,10 @@ export interface LinkChange {
   readonly mtu?: number;
   /** Packets that the transmit queue holds; for a tap also those that wait to be read. */
   readonly txqlen?: number;
+  /** Packets of so many bytes and more are segmented before they reach the device: IPv6's limit. */
+  readonly gsoMaxSize?: number;
+  /** The same for everything else. */
+  readonly gsoIpv4MaxSize?: number;
   /** ifindex of the bridge, 0: none. */
   readonly master?: number;
   /** Six bytes. */
@@ -113,6 +119,8 @@ export class Route {
     );
     if (change.mtu !== undefined) message.u32(IFLA_MTU, change.mtu);
     if (change.txqlen !== undefined) message.u32(IFLA_TXQLEN, change.txqlen);
+    if (change.gsoMaxSize !== undefined) message.u32(IFLA_GSO_MAX_SIZE, change.gsoMaxSize);
+    if (change.gsoIpv4MaxSize !== undefined) message.u32(IFLA_GSO_IPV4_MAX_SIZE, change.gsoIpv4MaxSize);
     if (change.master !== undefined) message.u32(IFLA_MASTER, change.master);
     if (change.address !== undefined) message.attr(IFLA_ADDRESS, change.address);
     if (change.netnsFd !== undefined) message.u32(IFLA_NET_NS_FD, change.netnsFd);

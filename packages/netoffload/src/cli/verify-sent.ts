@@ -42,10 +42,11 @@ export async function verifySent(context: Context, sentPath: string, receivedPat
         received_packet: f.receivedPacket,
         kernel: hex(f.expected),
         device: hex(f.frame),
+        ...(f.detail === undefined ? {} : { detail: f.detail }),
       });
     else
       context.err.line(
-        `${f.verdict}: sent ${f.sentPacket ?? "-"}, received ${f.receivedPacket ?? "-"}\n  kernel ${hex(f.expected)}\n  device ${hex(f.frame)}`,
+        `${f.verdict}${f.detail === undefined ? "" : ` (${f.detail})`}: sent ${f.sentPacket ?? "-"}, received ${f.receivedPacket ?? "-"}\n  kernel ${hex(f.expected)}\n  device ${hex(f.frame)}`,
       );
   });
   const metadata = beside(sentPath);
@@ -75,6 +76,6 @@ export async function verifySent(context: Context, sentPath: string, receivedPat
   if (report.mismatches > 0 || report.lost > 0 || report.unexpected > 0) outcome.note(1);
   if (context.json) context.out.json({ summary: true, sent_received: report });
   else if (!context.quiet)
-    for (const [name, n] of Object.entries(report)) context.out.line(`${name.padEnd(12)} ${n}`);
+    for (const [name, n] of Object.entries(report)) context.out.line(`${name.padEnd(18)} ${n}`);
   return outcome.code;
 }

@@ -223,7 +223,7 @@ export const verifyCommand: Command = {
     device: {
       type: "string",
       value: "DEVICE",
-      help: "ideal (default), v4v6-basic, FILE.json, sim/NAME, exec:CMD",
+      help: "ideal (default), another profile (dev add --help lists them), FILE.json, sim/NAME, exec:CMD",
     },
     kernel: {
       type: "string",
@@ -260,6 +260,8 @@ program on this CPU, and the captured bytes where a slow oracle finds their chec
 With --sent and --received a real device is judged: frames are matched by content without checksum and identification
 fields and compared byte for byte. Metadata, as JSON in a packet's comment or as lines of A.jsonl with "packet":
 {"csum_start","csum_offset","csum_not_inet","gso_size"}; without it every pseudo-header sum is to be filled in.
+Of a super-packet (gso_size, or a frame longer than 1,526 bytes) the segments' payloads put together and every checksum
+of every segment are compared, their headers are not; datagrams need gso_size. Counted as large and segments.
 
 Exit codes: 0 nothing differs, 1 something differs, 2 bad usage or a damaged capture (all whole packets are done).`,
   run,

@@ -1,10 +1,11 @@
 /**
  * What a stack handed to a real device against what left it. For each packet handed down, the frame that must leave
  * is made by the kernel's program; frames are matched by content without checksum and identification fields, then
- * compared byte for byte.
+ * compared byte for byte. Of packets that the device segments the payloads and the segments' checksums are compared.
  */
 import { PacketChecker, skbChecksumHelp, skbCrc32cCsumHelp } from "@netoffload/csum";
 import { CHECKSUM_PARTIAL, Memory, skbFromBytes } from "@netoffload/skbuff";
+import { SuperPackets } from "./super-packets.ts";
 
 /** Metadata of a packet handed down; absent: what its bytes say. */
 export interface SentMetadata {
@@ -14,7 +15,7 @@ export interface SentMetadata {
   readonly csum_offset?: number;
   /** CRC-32C of SCTP. */
   readonly csum_not_inet?: boolean;
-  /** Not 0: a packet that the device segments; counted as large and not compared. */
+  /** Not 0: a packet that the device segments, bytes of payload of a segment. */
   readonly gso_size?: number;
 }
 
@@ -27,8 +28,12 @@ export interface SentReport {
   received: number;
   /** Packets that asked for a checksum. */
   asked: number;
-  /** Super-packets, not compared. */
+  /** Super-packets. */
   large: number;
+  /** Frames that were a segment of one: payload and checksums compared. */
+  segments: number;
+  /** Super-packets, sent or received, of which nothing could be compared. */
+  large_not_compared: number;
   compared: number;
   /** Equal but for TCP 0x0000 where software writes 0xffff. */
   tcp_zero: number;
@@ -56,6 +61,8 @@ export interface SentFinding {
   readonly receivedPacket: number | null;
   readonly expected: Uint8Array | null;
   readonly frame: Uint8Array | null;
+  /** Of a segment: what differs; `expected` then is its payload. */
+  readonly detail?: string;
 }
 
 const MAX_FRAME = 1518 + 8;
@@ -67,6 +74,8 @@ export class SentReceived {
     received: 0,
     asked: 0,
     large: 0,
+    segments: 0,
+    large_not_compared: 0,
     compared: 0,
     tcp_zero: 0,
     mismatches: 0,
@@ -78,9 +87,11 @@ export class SentReceived {
   readonly #checker: PacketChecker = new PacketChecker();
   readonly #waiting: Map<string, Expected[]> = new Map();
   readonly #told: (finding: SentFinding) => void;
+  readonly #superPackets: SuperPackets;
 
   constructor(told: (finding: SentFinding) => void) {
     this.#told = told;
+    this.#superPackets = new SuperPackets(this.#checker);
   }
 
   /** A packet that the stack handed to the device. */
@@ -89,6 +100,8 @@ export class SentReceived {
     report.sent++;
     if ((metadata?.gso_size ?? 0) > 0 || captured.length > MAX_FRAME) {
       report.large++;
+      const known = this.#superPackets.sent(captured.slice(), linkType, packet, metadata?.gso_size ?? 0);
+      if (!known) report.large_not_compared++;
       return;
     }
     const frame = captured.slice();
@@ -132,16 +145,11 @@ export class SentReceived {
   received(captured: Uint8Array, linkType: number, packet: number): void {
     const { report } = this;
     report.received++;
-    if (captured.length > MAX_FRAME) {
-      report.large++;
-      return;
-    }
     const frame = captured.slice();
     const key = this.#key(frame, linkType);
     const list = this.#waiting.get(key);
     if (list === undefined) {
-      report.unexpected++;
-      this.#told({ verdict: "unexpected", sentPacket: null, receivedPacket: packet, expected: null, frame });
+      this.#segment(frame, linkType, packet);
       return;
     }
     // the one that is equal, else the first: a stack may send the same bytes twice
@@ -167,8 +175,33 @@ export class SentReceived {
     });
   }
 
+  /** A frame that no packet became as it was: a segment of one that was to be segmented, or nobody's. */
+  #segment(frame: Uint8Array, linkType: number, packet: number): void {
+    const { report } = this;
+    const verdict = this.#superPackets.received(frame, linkType);
+    if (verdict.kind === "not_of_any") {
+      if (frame.length > MAX_FRAME) {
+        report.large++;
+        report.large_not_compared++;
+        return;
+      }
+      report.unexpected++;
+      this.#told({ verdict: "unexpected", sentPacket: null, receivedPacket: packet, expected: null, frame });
+      return;
+    }
+    report.segments++;
+    if (verdict.kind === "equal") return;
+    const { sentPacket, detail, expected } = verdict;
+    report.mismatches++;
+    this.#told({ verdict: "different", sentPacket, receivedPacket: packet, expected, frame, detail });
+  }
+
   /** What is still waiting was lost. */
   end(): void {
+    for (const { packet, frame } of this.#superPackets.lost()) {
+      this.report.lost++;
+      this.#told({ verdict: "lost", sentPacket: packet, receivedPacket: null, expected: frame, frame: null });
+    }
     for (const list of this.#waiting.values())
       for (const { frame, packet } of list) {
         this.report.lost++;

@@ -8,6 +8,7 @@ import {
   bytes,
   eth,
   type Field,
+  fill,
   ipv4,
   ipv6,
   noise,
@@ -45,6 +46,16 @@ function pcap(frames: readonly Uint8Array[]): Uint8Array {
 const four = (n: number, f: Field): Uint8Array => eth(0x0800, ipv4(6, tcp(noise(n), pseudo4, f), { id: n }));
 const six = (n: number, f: Field): Uint8Array => eth(0x86dd, ipv6(17, udp(noise(n), pseudo6, f)));
 const FIELDS = (f: Field): Uint8Array[] => [four(50, f), six(61, f), four(200, f), six(90, f)];
+/** The segments of a TCP packet that {@link tcp} makes, each complete. */
+function segments(payload: Uint8Array, mss: number, six = false): Uint8Array[] {
+  return Array.from({ length: Math.ceil(payload.length / mss) }, (_, i) => {
+    const pseudo = six ? pseudo6 : pseudo4;
+    const segment = tcp(payload.subarray(i * mss, i * mss + mss), pseudo);
+    new DataView(segment.buffer).setUint32(4, 1 + i * mss, false);
+    const filled = fill(segment, 16, pseudo(6, segment.length), "right");
+    return six ? eth(0x86dd, ipv6(6, filled)) : eth(0x0800, ipv4(6, filled, { id: 900 + i }));
+  });
+}
 let files = 0;
 
 async function verify(sent: readonly Uint8Array[], received: readonly Uint8Array[], metadata?: object[]) {
@@ -56,7 +67,13 @@ async function verify(sent: readonly Uint8Array[], received: readonly Uint8Array
   files++;
   const { json, code } = await run("verify", "--sent", a, "--received", b, "--json");
   const { sent_received } = json.at(-1) as { sent_received: Record<string, number> };
-  return { code, report: sent_received, kinds: json.slice(0, -1).map((l) => l.kind) };
+  const findings = json.slice(0, -1);
+  return {
+    code,
+    report: sent_received,
+    kinds: findings.map((l) => l.kind),
+    details: findings.map((l) => l.detail),
+  };
 }
 
 describe("verify --sent --received", () => {
@@ -99,7 +116,7 @@ describe("verify --sent --received", () => {
     const crc = (f: Field): Uint8Array => eth(0x0800, ipv4(132, sctp(noise(40), f)));
     const { code, report } = await verify(
       [odd, crc(0), four(900, "seed")],
-      [filled, crc("right")],
+      [filled, crc("right"), ...segments(noise(900), 100)],
       [
         { packet: 1, csum_start: 34, csum_offset: 16 },
         { packet: 2, csum_start: 34, csum_offset: 8, csum_not_inet: true },
@@ -107,7 +124,87 @@ describe("verify --sent --received", () => {
       ],
     );
     expect(code).toBe(0);
-    expect(report).toMatchObject({ sent: 3, asked: 2, large: 1, compared: 2, mismatches: 0, lost: 0 });
+    expect(report).toMatchObject({
+      sent: 3,
+      asked: 2,
+      large: 1,
+      segments: 9,
+      compared: 2,
+      mismatches: 0,
+      lost: 0,
+    });
+  });
+
+  describe("super-packets: the segments' payloads, put together, and their checksums", () => {
+    const big = noise(5000);
+    const superPacket = (six = false): Uint8Array =>
+      six
+        ? eth(0x86dd, ipv6(6, tcp(big, pseudo6, "seed")))
+        : eth(0x0800, ipv4(6, tcp(big, pseudo4, "seed"), { id: 4711 }));
+    // found by its length alone, IPv4 and IPv6, in any order; one also as its metadata says
+    test("a device that is right", async () => {
+      for (const [six, metadata] of [
+        [false, undefined],
+        [true, undefined],
+        [false, [{ packet: 2, gso_size: 1460, csum_start: 34, csum_offset: 16 }]],
+      ] as const) {
+        const [first, ...others] = segments(big, 1460, six);
+        const { code, report } = await verify(
+          [six ? FIELDS("seed")[1]! : FIELDS("seed")[0]!, superPacket(six)],
+          [...others, six ? FIELDS("right")[1]! : FIELDS("right")[0]!, first!],
+          metadata === undefined ? undefined : [...metadata],
+        );
+        expect(report).toMatchObject({
+          large: 1,
+          segments: 4,
+          large_not_compared: 0,
+          compared: 1,
+          mismatches: 0,
+        });
+        expect([code, report.lost, report.unexpected]).toEqual([0, 0, 0]);
+      }
+    });
+
+    test("a byte of the payload, a checksum, a segment that is lost, one twice", async () => {
+      const right = segments(big, 1460);
+      const change = (i: number, at: number): Uint8Array[] =>
+        right.map((frame, n) => (n === i ? frame.map((b, k) => (k === at ? b ^ 1 : b)) : frame));
+      const [otherPayload] = segments(
+        big.map((b, i) => (i === 100 ? b ^ 1 : b)),
+        1460,
+      );
+      const rows: [Uint8Array[], Record<string, number>, string[], unknown][] = [
+        [[otherPayload!, ...right.slice(1)], { mismatches: 1 }, ["different"], "payload"],
+        [change(2, 50), { mismatches: 1 }, ["different"], "tcp checksum bad"],
+        [change(3, 24), { mismatches: 1 }, ["different"], "ipv4 checksum bad"],
+        [right.slice(1), { lost: 1, segments: 3 }, ["lost"], undefined],
+        [[...right, right[2]!], { unexpected: 1 }, ["unexpected"], undefined],
+      ];
+      for (const [received, expected, kinds, detail] of rows) {
+        const { code, report, kinds: said, details } = await verify([superPacket()], received);
+        expect([code, said, details[0]]).toEqual([1, kinds, detail]);
+        expect(report).toMatchObject(expected);
+      }
+    });
+
+    test("datagrams have no numbers: by their bytes, with gso_size", async () => {
+      const datagram = eth(0x0800, ipv4(17, udp(big, pseudo4, "seed")));
+      const pieces = Array.from({ length: 5 }, (_, i) =>
+        eth(0x0800, ipv4(17, udp(big.subarray(i * 1200, i * 1200 + 1200), pseudo4), { id: 50 + i })),
+      );
+      const metadata = [{ packet: 1, gso_size: 1200 }];
+      const { code, report } = await verify([datagram], [...pieces].reverse(), metadata);
+      expect([code, report.segments, report.lost]).toEqual([0, 5, 0]);
+      const wrong = await verify(
+        [datagram],
+        pieces.map((f, i) => (i === 4 ? pieces[4]!.map((b, k) => (k === 60 ? b ^ 1 : b)) : f)),
+        metadata,
+      );
+      expect([wrong.code, wrong.kinds, wrong.details]).toEqual([1, ["different"], ["payload"]]);
+      // without it there is nothing to go by
+      const unknown = await verify([datagram], []);
+      expect([unknown.code, unknown.report.large_not_compared]).toEqual([0, 1]);
+    });
   });
 
   test("TCP 0x0000 for 0xffff is counted by name, UDP's is a mismatch", async () => {

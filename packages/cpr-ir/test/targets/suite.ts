@@ -1,6 +1,6 @@
 /**
- * One suite for every executor of compiled programs: each case runs in V8 and in the executor over the same
- * memory; results, traps and memories must be equal.
+ * One suite for every executor of compiled programs: each case runs in V8 and in the executors, one or several, over
+ * the same memory; results, traps and memories must be equal.
  */
 import type { WasmModule } from "@netoffload/cpr-ir";
 import { describe, expect, test } from "vitest";
@@ -30,6 +30,9 @@ export interface Loaded {
 
 /** Makes a program ready: the memory is zero but for what the loader puts there. */
 export type Executor = (ir: Uint8Array) => Loaded;
+
+/** Executors by their names: each is held against V8. */
+export type Executors = Readonly<Record<string, Executor>>;
 
 /** Code of a trap by its name's place. */
 export const trapName = (code: number): Trap => TRAPS[code]!;
@@ -66,46 +69,54 @@ function v8(ir: Uint8Array): Loaded {
 /** Bytes compared after every run; the whole memory is after the last. */
 const COMPARED = 0xc000;
 
-/** Run a module with each list of arguments on both sides. Throws with the first difference; counts traps. */
+/** Run a module with each list of arguments on all sides. Throws with the first difference; counts V8's traps. */
 export function agree(
   name: string,
   module: WasmModule,
   args: readonly (readonly number[])[],
-  executor: Executor,
+  executors: Executor | Executors,
 ): number {
   const ir = bytesOf(module);
-  const [a, b] = [v8(ir), executor(ir)];
-  expect(b.memory.length).toBe(MEMORY_BYTES);
-  for (const m of [a.memory, b.memory]) {
+  const a = v8(ir);
+  const others = Object.entries(named(executors)).map(([side, load]) => [side, load(ir)] as const);
+  for (const [, b] of others) expect(b.memory.length).toBe(MEMORY_BYTES);
+  for (const m of [a.memory, ...others.map(([, b]) => b.memory)]) {
     const view = new DataView(m.buffer, m.byteOffset, m.byteLength);
     for (const [i, v] of EDGES.entries()) view.setBigUint64(WINDOW + 8 * i, BigInt.asUintN(64, v), true);
   }
   let traps = 0;
   for (const list of args) {
-    const [x, y] = [a.run(list), b.run(list)];
-    if (x.trap !== y.trap || x.ret !== y.ret)
-      throw new Error(`${name}(${list}): V8 ${x.trap} ${x.ret}, here ${y.trap} ${y.ret}`);
-    if (x.trap !== "NONE") {
+    const x = a.run(list);
+    if (x.trap !== "NONE") traps++;
+    for (const [side, b] of others) {
+      const y = b.run(list);
+      if (x.trap !== y.trap || x.ret !== y.ret)
+        throw new Error(`${name}(${list}): V8 ${x.trap} ${x.ret}, ${side} ${y.trap} ${y.ret}`);
       // what a trap leaves behind is not compared, and must not leak into the next run
-      traps++;
-      restore(a, b);
-      continue;
+      if (x.trap !== "NONE") restore(a, b);
+      else
+        same(
+          `${name}(${list}) on ${side}`,
+          a.memory.subarray(WINDOW, WINDOW + COMPARED),
+          b.memory.subarray(WINDOW, WINDOW + COMPARED),
+        );
     }
-    same(
-      `${name}(${list})`,
-      a.memory.subarray(WINDOW, WINDOW + COMPARED),
-      b.memory.subarray(WINDOW, WINDOW + COMPARED),
-    );
   }
-  for (const [from, to] of b.own) b.memory.set(a.memory.subarray(from, to), from);
-  same(name, a.memory, b.memory);
+  for (const [side, b] of others) {
+    for (const [from, to] of b.own) b.memory.set(a.memory.subarray(from, to), from);
+    same(`${name} on ${side}`, a.memory, b.memory);
+  }
   return traps;
+}
+
+function named(executors: Executor | Executors): Executors {
+  return typeof executors === "function" ? { here: executors } : executors;
 }
 
 function same(what: string, x: Uint8Array, y: Uint8Array): void {
   if (Buffer.compare(x, y) === 0) return;
   const at = x.findIndex((byte, i) => byte !== y[i]);
-  throw new Error(`${what}: memories differ at ${at} of ${x.length}: V8 ${x[at]}, here ${y[at]}`);
+  throw new Error(`${what}: memories differ at ${at} of ${x.length}: V8 ${x[at]}, there ${y[at]}`);
 }
 
 /** Make both memories equal again, the target's own cells left as they are. */
@@ -117,15 +128,16 @@ function restore(from: Loaded, to: Loaded): void {
 
 const operands = EDGES.flatMap((_, x) => EDGES.map((_, y) => [x, y] as const));
 
-/** Declare the suite. */
-export function executorSuite(name: string, executor: Executor, firstSeed: number): void {
-  const check = (c: Case): number => agree(c.name, c.module, c.args, executor);
+/** Declare the suite. Several executors are asked the same in each test. */
+export function executorSuite(name: string, executors: Executor | Executors, firstSeed: number): void {
+  const check = (c: Case): number => agree(c.name, c.module, c.args, executors);
 
   describe(`${name}: every operation of the profile at its edges, as V8 has it`, () => {
     test.each(pureOperations())("%s", (operation) => {
       const module = singleOperation(operation);
       const ir = bytesOf(module);
-      const sides = [v8(ir), executor(ir)] as const;
+      const others = Object.entries(named(executors));
+      const sides = [v8(ir), ...others.map(([, load]) => load(ir))];
       const views = sides.map((s) => new DataView(s.memory.buffer, s.memory.byteOffset, s.memory.byteLength));
       for (const [x, y] of operands) {
         for (const view of views) {
@@ -133,10 +145,13 @@ export function executorSuite(name: string, executor: Executor, firstSeed: numbe
           view.setBigUint64(WINDOW + 8, BigInt.asUintN(64, EDGES[y]!), true);
           view.setBigUint64(WINDOW + 16, 0xa5a5a5a5a5a5a5a5n, true);
         }
-        const [a, b] = sides.map((s) => s.run([WINDOW, WINDOW + 16]));
-        const [m, n] = views.map((view) => view.getBigUint64(WINDOW + 16, true));
-        if (a!.trap !== b!.trap || a!.ret !== b!.ret || (a!.trap === "NONE" && m !== n))
-          throw new Error(`${operation} ${EDGES[x]} ${EDGES[y]}: V8 ${a!.trap} ${m}, here ${b!.trap} ${n}`);
+        const [a, ...rest] = sides.map((s) => s.run([WINDOW, WINDOW + 16]));
+        const [m, ...left] = views.map((view) => view.getBigUint64(WINDOW + 16, true));
+        for (const [i, b] of rest.entries())
+          if (a!.trap !== b.trap || a!.ret !== b.ret || (a!.trap === "NONE" && m !== left[i]))
+            throw new Error(
+              `${operation} ${EDGES[x]} ${EDGES[y]}: V8 ${a!.trap} ${m}, ${others[i]![0]} ${b.trap} ${left[i]}`,
+            );
       }
     });
 
@@ -162,7 +177,7 @@ export function executorSuite(name: string, executor: Executor, firstSeed: numbe
     for (let n = seed; n < seed + runs; n++) {
       const r = new Random(n ^ 0x5555);
       const args = [r.next() | 0, r.pick([0, 1, -1, 0x7fffffff]), r.next() & 0xfff];
-      trapped += agree(`seed ${n}`, randomProgram(n, 40 + (n % 5) * 40), [args], executor);
+      trapped += agree(`seed ${n}`, randomProgram(n, 40 + (n % 5) * 40), [args], executors);
     }
     // programs that all trap early would prove nothing
     expect(trapped).toBeLessThan(runs * 0.7);

@@ -11,7 +11,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 describe.runIf(live)("live compare csum", () => {
   for (const target of ["wasm", "npu"])
     it(`no difference on ${target}, every cell covered, nothing lost`, async () => {
-      const words = ["--seconds", "1", "--per-cell", "3", "--target", target, "--json"];
+      const words = ["--seconds", "1", "--per-cell", "1", "--target", target, "--json"];
       const { code, json } = await run("live", "compare", "csum", ...words);
       console.log(json.at(-1));
       expect(json.at(-1)).toMatchObject({
@@ -23,8 +23,8 @@ describe.runIf(live)("live compare csum", () => {
         lost: 0,
         kernel: readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
       });
-      expect(json.at(-1)!.least_per_cell).toBeGreaterThanOrEqual(3);
-      expect(json.at(-1)!.packets).toBeGreaterThan(3 * 18432);
+      expect(json.at(-1)!.least_per_cell).toBeGreaterThanOrEqual(1);
+      expect(json.at(-1)!.packets).toBeGreaterThan(18432);
       // the generator is no use if nothing is refused or nothing succeeds
       expect(json.at(-1)!.refused).toBeGreaterThan(1000);
       expect(json.at(-1)!.dropped).toBeGreaterThan(1000);

@@ -1,6 +1,7 @@
-/** Every operation of the profile, edges, control flow and random programs: V8 and the live kernel agree. */
-import { compileEbpf, globalCell, orThrow } from "@netoffload/cpr-ir";
-import { describe } from "vitest";
+/** Every operation of the profile, edges, control flow and random programs: V8, the NPU and the live kernel agree. */
+import { compileEbpf, compileNpu, globalCell, orThrow } from "@netoffload/cpr-ir";
+import { Npu } from "@netoffload/nic-model";
+import { describe, expect } from "vitest";
 import { MEMORY_BYTES } from "../../../cpr-ir/test/targets/cases.ts";
 import { executorSuite, type Loaded, trapName } from "../../../cpr-ir/test/targets/suite.ts";
 import { facility } from "../../../internal/test/facility.ts";
@@ -29,8 +30,31 @@ function kernel(ir: Uint8Array): Loaded {
   };
 }
 
+const engine = Npu.create({ memoryBytes: MEMORY_BYTES, budget: 5_000_000 });
+
+/** The same module's NPU code in the NIC model's engine. */
+function npu(ir: Uint8Array): Loaded {
+  const program = orThrow(compileNpu(ir, { functionNumber: 1 }));
+  engine.clear(0);
+  expect(engine.load(0, 1, program.text)).toEqual({ ok: true });
+  engine.bytes.fill(0);
+  for (const d of program.data) engine.bytes.set(d.bytes, d.address);
+  return {
+    memory: engine.bytes,
+    own: [
+      [TRAP_CELL, TRAP_CELL + 4],
+      [globalCell(1, 0), globalCell(1, 0) + 4],
+    ],
+    run: (args) => engine.run(0, 1, args),
+  };
+}
+
 const isRoot = process.platform === "linux" && process.getuid?.() === 0;
 
 describe.runIf(facility("bpf(2)", isRoot, "run as root on Linux"))("the live kernel", () => {
-  executorSuite("BPF code in the live kernel", kernel, 9000);
+  executorSuite(
+    "NPU code and BPF code in the live kernel",
+    { "the NPU": npu, "the live kernel": kernel },
+    9000,
+  );
 });

@@ -63,7 +63,15 @@ export {
   KernelCoalescer,
   type KernelCoalescerOptions,
 } from "./oracle/coalescer.ts";
-export { type KernelDissectBatch, type KernelDissection, KernelDissector } from "./oracle/dissector.ts";
+export {
+  type KernelDissectBatch,
+  type KernelDissection,
+  KernelDissector,
+  type KernelDissectorOptions,
+  type KernelFlowKeys,
+  type KernelProgramKeys,
+} from "./oracle/dissector.ts";
+export { FLOW_KEYS, FLOW_KEYS_BYTES, MOST_PROBED } from "./oracle/flow-keys-probe.ts";
 export {
   type KernelSegmentBatch,
   KernelSegmenter,

@@ -13,6 +13,7 @@ function insn(op: number, dst: number, src: number, off: number, imm: number): I
   return bytes;
 }
 
+const BPF_PSEUDO_CALL = 1;
 const SIZE = { 1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18 } as const;
 /** Bytes of a load or store. */
 export type Width = keyof typeof SIZE;
@@ -45,6 +46,12 @@ export const skipIfNumber = (a: number, op: keyof typeof JUMP, value: number, sl
   insn(JUMP[op] & ~8, a, 0, slots, value);
 /** Call a helper: arguments in r1 to r5, result in r0. */
 export const call = (helper: number): Insn => insn(0x85, 0, 0, 0, helper);
+/** Call a function of the same program that begins `slots` behind the next instruction. */
+export function callOwn(slots: number): Insn {
+  const bytes = insn(0x85, 0, 0, 0, slots);
+  bytes[1] = BPF_PSEUDO_CALL << 4;
+  return bytes;
+}
 export const exit = (): Insn => insn(0x95, 0, 0, 0, 0);
 
 /** dst = address of the only value of an array map; two slots. */

@@ -44,7 +44,7 @@ export { Fixture, type FixtureSpec } from "./fixture/fixture.ts";
 export type { FixtureMessage } from "./fixture/protocol.ts";
 export { keepAlive } from "./keep-alive.ts";
 export { type Libc, libc, type Mapping } from "./libc.ts";
-export { enterNewNetworkNamespace } from "./namespace.ts";
+export { enterNewNetworkNamespace, inNamespace, namespacePath } from "./namespace.ts";
 export { Ethtool, type LinkFeatures } from "./netlink/ethtool.ts";
 export { type Link, type LinkChange, Route } from "./netlink/route.ts";
 export {

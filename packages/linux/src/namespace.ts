@@ -4,6 +4,7 @@ import { ok } from "./errors.ts";
 import { libc } from "./libc.ts";
 
 const CLONE_NEWNET = 0x40000000;
+const O_RDONLY_CLOEXEC = 0x80000;
 const CLONE_NEWNS = 0x20000;
 const MS_REC = 0x4000;
 const MS_PRIVATE = 1 << 18;
@@ -33,6 +34,36 @@ export function enterNewNetworkNamespace(): void {
     } catch {
       // a kernel without IPv6 or br_netfilter has no such setting and makes no such trouble
     }
+  }
+}
+
+/** Where a network namespace lies that `ip netns` has named; a path stays what it is. */
+export function namespacePath(name: string): string {
+  return name.includes("/") ? name : `/run/netns/${name}`;
+}
+
+/**
+ * Run something in a network namespace; the calling thread is back in its own afterwards.
+ * @param path - of the namespace; @param run - not asynchronous; it is given the namespace's descriptor
+ * Throws {@link LinuxError}: ENOENT, EINVAL for a file that is no namespace, EPERM without CAP_SYS_ADMIN.
+ */
+export function inNamespace<T>(path: string, run: (fd: number) => T): T {
+  const c = libc();
+  const fd = ok(c.open(path, O_RDONLY_CLOEXEC), `open ${path}`);
+  try {
+    const own = ok(c.open("/proc/thread-self/ns/net", O_RDONLY_CLOEXEC), "this thread's namespace");
+    try {
+      ok(c.setns(fd, CLONE_NEWNET), `enter ${path}`);
+      try {
+        return run(fd);
+      } finally {
+        ok(c.setns(own, CLONE_NEWNET), "back into the namespace of before");
+      }
+    } finally {
+      c.close(own);
+    }
+  } finally {
+    c.close(fd);
   }
 }
 

@@ -7,6 +7,7 @@ import { devlinkCommand } from "./devlink.ts";
 import { ethtoolCommand } from "./ethtool.ts";
 import { evalCommand } from "./eval.ts";
 import { liveCommands } from "./live.ts";
+import { liveAttachCommand } from "./live-attach.ts";
 import { liveLoadCommand } from "./live-load.ts";
 import { programCommands } from "./program.ts";
 import { programRunCommand } from "./program-run.ts";
@@ -26,5 +27,6 @@ export const COMMANDS: readonly Command[] = [
   devlinkCommand,
   ethtoolCommand,
   liveLoadCommand,
+  liveAttachCommand,
   ...liveCommands,
 ];

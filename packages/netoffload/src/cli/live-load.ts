@@ -66,7 +66,8 @@ async function load(context: Context, words: readonly string[], options: Options
   return EXIT.ok;
 }
 
-function refused(context: Context, name: string, error: VerifierRefusal | ParserRefusal): void {
+/** Tell that the verifier refused a program. */
+export function refused(context: Context, name: string, error: VerifierRefusal | ParserRefusal): void {
   if (context.json)
     context.out.json({
       name,

@@ -8,6 +8,7 @@ import { findProgram } from "../programs.ts";
 import { type Command, type Context, numberOption, type Options, stringOption } from "./command.ts";
 import { EXIT, facilityError, Outcome, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
+import { compareDissect } from "./live-dissect.ts";
 import { OutputFile, Progress } from "./output.ts";
 
 /** Differences minimised and told; all are counted. */
@@ -60,8 +61,9 @@ function subjectOf(options: Options): CsumSubject {
 }
 
 async function compare(context: Context, words: readonly string[], options: Options): Promise<number> {
+  if (words.length === 1 && words[0] === "dissect") return compareDissect(context, options);
   if (words.length !== 1 || words[0] !== "csum")
-    throw usageError(`live compare ${words.join(" ")}: csum is available`);
+    throw usageError(`live compare ${words.join(" ")}: csum and dissect are available`);
   const seed = numberOption(options, "seed", Date.now() % 0x7fffffff, 0, 0xffffffff);
   const subject = subjectOf(options);
   const replay = stringOption(options, "replay");
@@ -183,7 +185,8 @@ export const liveCommands: readonly Command[] = [
   {
     name: "live compare",
     summary: "random differential runs against the running kernel",
-    usage: "csum [--seconds N] [--seed S] [--target wasm|npu|ebpf] [--replay FILE.jsonl] [-o FILE.jsonl]",
+    usage:
+      "csum|dissect [--seconds N] [--seed S] [--target wasm|npu|ebpf] [--replay FILE.jsonl] [-o FILE.jsonl]",
     options: {
       seconds: {
         type: "string",
@@ -194,13 +197,21 @@ export const liveCommands: readonly Command[] = [
       target: {
         type: "string",
         value: "TARGET",
-        help: "where the programs run: wasm (default), npu or ebpf",
+        help: "csum: where the programs run: wasm (default), npu or ebpf",
       },
-      program: { type: "string", multiple: true, value: "NAME|FILE", help: "another version of a program" },
-      "per-cell": { type: "string", value: "N", help: "how often each cell must come (default 100)" },
+      program: {
+        type: "string",
+        multiple: true,
+        value: "NAME|FILE",
+        help: "another version of a program, or graph",
+      },
+      "per-cell": { type: "string", value: "N", help: "csum: how often each cell must come (default 100)" },
       replay: { type: "string", value: "FILE", help: "the cases of an earlier run's -o file, and no others" },
     },
+    ownsOutput: true,
     details:
+      "csum: tx_csum and rx_csum against skb_checksum_help. dissect: a flow dissector's graph (--program FILE.json,\n" +
+      "default the shipped one), run by the interpreter, against __skb_flow_dissect.\n" +
       "Needs root, /dev/net/tun and a kernel that lets a process have a network namespace of its own.\n" +
       "Exit code 1: a difference, a cell that came too seldom, or more than 1 % of the packets lost.",
     run: compare,

@@ -35,6 +35,8 @@ const KEEPALIVE = 0x0e080000;
 /** Kernel and graph, asked the same. */
 export class DissectCompare {
   readonly totals: DissectTotals = { frames: 0, keys: 0, poff: 0, refused: 0, lost: 0, differences: 0 };
+  /** How often the graph ended at a node, by its name. */
+  readonly ends: Map<string, number> = new Map();
   readonly #kernel: KernelDissector;
   readonly #expected: DissectExpectation;
 
@@ -46,29 +48,43 @@ export class DissectCompare {
 
   /** Compare a batch. @returns the differences, as found */
   async step(frames: readonly Uint8Array[]): Promise<DissectDifference[]> {
-    const cut = frames.map((f) => f.subarray(0, MOST_PROBED));
-    this.totals.frames += cut.length;
-    const found = [...(await this.#keys(cut)), ...(await this.#poffs(cut))];
+    this.totals.frames += frames.length;
+    const found = await this.#both(frames, this.totals);
     this.totals.differences += found.length;
     return found;
   }
 
-  async #keys(frames: readonly Uint8Array[]): Promise<DissectDifference[]> {
+  /** As {@link step}, without counting. */
+  judge(frames: readonly Uint8Array[]): Promise<DissectDifference[]> {
+    return this.#both(frames, { ...this.totals });
+  }
+
+  async #both(frames: readonly Uint8Array[], totals: DissectTotals): Promise<DissectDifference[]> {
+    const cut = frames.map((f) => f.subarray(0, MOST_PROBED));
+    return [...(await this.#keys(cut, totals)), ...(await this.#poffs(cut, totals))];
+  }
+
+  #count(node: string): void {
+    this.ends.set(node, (this.ends.get(node) ?? 0) + 1);
+  }
+
+  async #keys(frames: readonly Uint8Array[], totals: DissectTotals): Promise<DissectDifference[]> {
     for (const frame of frames) this.#kernel.add(frame);
     const { results } = await this.#kernel.flowKeys();
     const found: DissectDifference[] = [];
     for (const [i, frame] of frames.entries()) {
       const result = results[i];
       if (result === undefined || (result.outcome === "refused" && result.errno !== "EINVAL")) {
-        this.totals.lost++;
+        totals.lost++;
         continue;
       }
       if (result.outcome === "refused") {
-        this.totals.refused++;
+        totals.refused++;
         continue;
       }
-      this.totals.keys++;
+      totals.keys++;
       this.#expected.run(frame);
+      if (totals === this.totals) this.#count(this.#expected.lastNode);
       const mine = this.#expected.keys;
       const theirs = result.keys;
       if (Buffer.compare(mine, theirs) === 0 || isRandomTipc(frame, mine, theirs)) continue;
@@ -82,19 +98,19 @@ export class DissectCompare {
     return found;
   }
 
-  async #poffs(frames: readonly Uint8Array[]): Promise<DissectDifference[]> {
+  async #poffs(frames: readonly Uint8Array[], totals: DissectTotals): Promise<DissectDifference[]> {
     const asked = frames.filter((f) => f.length >= (isTagged(f) ? LEAST_TAGGED : LEAST));
-    this.totals.refused += frames.length - asked.length;
+    totals.refused += frames.length - asked.length;
     for (const frame of asked) this.#kernel.add(frame);
     const { results } = await this.#kernel.run();
     const found: DissectDifference[] = [];
     for (const [i, frame] of asked.entries()) {
       const result = results[i];
       if (result?.outcome !== "dissected") {
-        this.totals.lost++;
+        totals.lost++;
         continue;
       }
-      this.totals.poff++;
+      totals.poff++;
       // filters are given 16 bits of it
       const poff = this.#expected.poff(frame) & 0xffff;
       if (poff !== result.poff)

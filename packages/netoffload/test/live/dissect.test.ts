@@ -1,23 +1,61 @@
 /** The shipped flow dissector, run by the interpreter, finds what the running kernel's own C finds. */
-import {
-  compileFlowDissector,
-  generateCases,
-  orThrow,
-  parserOf,
-  SHIPPED_PARSERS,
-  shippedParser,
-} from "@netoffload/cpr-ir";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compileFlowDissector, orThrow, parserOf, SHIPPED_PARSERS, shippedParser } from "@netoffload/cpr-ir";
 import { FLOW_KEYS, KernelDissector } from "@netoffload/linux";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { allPackets, haveCaptures } from "../../../cpr-ir/test/helpers/captures.ts";
 import { mutate, Random } from "../../../cpr-ir/test/helpers/random.ts";
 import { seedPackets } from "../../../cpr-ir/test/helpers/seeds.ts";
+import { pathFrames } from "../../src/live/dissect-case.ts";
 import { DissectCompare, type DissectDifference } from "../../src/live/dissect-compare.ts";
+import { run } from "../cli/run.ts";
 import { live } from "./facility.ts";
 
+const programs = fileURLToPath(new URL("../../../cpr-ir/programs", import.meta.url));
 const BATCH = 1024;
 const rounds = Number(process.env.NETOFFLOAD_RUNS ?? 20_000);
 const seed = Number(process.env.NETOFFLOAD_SEED ?? Date.now() & 0xffffff);
+
+describe.runIf(live)("live compare dissect", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "netoffload-dissect-"));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+
+  it("no difference, every node an end, nothing lost", async () => {
+    const { code, json } = await run("live", "compare", "dissect", "--seconds", "1", "--json");
+    const last = json.at(-1)!;
+    console.log(JSON.stringify(last));
+    expect(last).toMatchObject({ summary: true, compare: "dissect", differences: 0, lost: 0, accounted: 1 });
+    expect(last.kernel).toBe(readFileSync("/proc/sys/kernel/osrelease", "utf8").trim());
+    const ends = Object.keys(last.ends as object);
+    // at GRE itself only FLOW_DISSECTOR_F_STOP_BEFORE_ENCAP stops
+    const nodes = shippedParser("flow-dissector").nodes.map((n) => n.name);
+    expect([...ends, "gre"].sort()).toEqual(nodes.sort());
+    expect(code).toBe(0);
+  });
+
+  it("a changed graph: differences are minimised and saved as lines that replay them", async () => {
+    const changed = structuredClone(SHIPPED_PARSERS["flow-dissector"]);
+    const text = JSON.stringify(changed).replace('"multiplier":8,"add":8', '"multiplier":8,"add":4');
+    const [graph, lines] = [join(scratch, "graph.json"), join(scratch, "lines.jsonl")];
+    writeFileSync(graph, text);
+    const words = ["live", "compare", "dissect", "--json"];
+    const { code, json } = await run(...words, "--program", graph, "--seconds", "1", "-o", lines);
+    expect(code).toBe(1);
+    expect(json.at(-1)!.differences).toBeGreaterThan(100);
+    // extension headers and the ports of what follows are all that it takes
+    expect((json[0]!.frame as string).length / 2).toBeLessThanOrEqual(14 + 40 + 3 * 8);
+    const again = await run(...words, "--program", graph, "--replay", lines);
+    expect([again.code, again.json.at(-1)!.differences]).toEqual([1, expect.any(Number)]);
+    expect(again.json.at(-1)!.differences).toBeGreaterThanOrEqual(20);
+    const right = await run(...words, "--replay", lines);
+    expect([right.code, right.json.at(-1)!.differences]).toEqual([0, 0]);
+    const other = await run(...words, "--program", join(programs, "ports.json"));
+    expect([other.code, other.err]).toEqual([2, expect.stringContaining("no flow dissector")]);
+  });
+});
 
 describe.runIf(live)("the flow dissector and the kernel's C", () => {
   const graph = shippedParser("flow-dissector");
@@ -42,12 +80,7 @@ describe.runIf(live)("the flow dissector and the kernel's C", () => {
     expect(totals.keys).toBeGreaterThan(frames.length * 0.4);
   }
 
-  const paths = generateCases(graph).cases.map(({ packet, keys }) => {
-    const frame = new Uint8Array(14 + packet.length);
-    frame.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, keys[1]! >> 8, keys[1]!]);
-    frame.set(packet, 14);
-    return frame;
-  });
+  const paths = pathFrames(graph);
 
   it("path packets", () => agree("path packets", paths));
 

@@ -203,6 +203,50 @@ describe.runIf(live)("SRv6, received by the running kernel", () => {
     expect(pipeline.driver.counters).toMatchObject({ txOffloaded: 3, txFallback: {} });
   });
 
+  describe("a reduced header, which leaves the first segment out", () => {
+    /** One segment in the list, segments left 1: the destination is the segment that was left out. */
+    const reduced = (to: readonly number[]) => (l4: Uint8Array) => ask(srh(6, [FINAL], 1), 43, to, l4, 16);
+    const send = legacySender(PROFILES["v4v6-basic"]!, true);
+
+    // Kernel quirk: ipv6_srh_rcv() counts the segments by the header's length and wants fewer of them left
+    test("at a local address the kernel refuses it: parameter problem, pointing at segments_left", async () => {
+      const before = counter("snmp6", "Ip6InHdrErrors");
+      send(reduced(FIRST)(tcp(nextPort++, 1000, 0, 2, NONE)));
+      const error = await answer((f) => f[20] === 58 && f[54] === 4);
+      expect([error![55], new DataView(error!.buffer).getUint32(58, false)]).toEqual([0, 40 + 3]);
+      expect(counter("snmp6", "Ip6InHdrErrors") - before).toBe(1);
+    });
+
+    test("a segment with the behaviour End takes it and sends it on; the final host accepts what comes", async () => {
+      const ip = (...words: string[]): string => execFileSync("ip", words, { encoding: "utf8" });
+      const final = [`${text(FINAL)}/64`, "dev", "rx0"];
+      const neighbour = [text(FINAL), "lladdr", "02:00:00:00:00:01", "dev", "rx0", "nud", "permanent"];
+      writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+      ip("-6", "route", "add", "2001:db8:2::1/128", "encap", "seg6local", "action", "End", "dev", "rx0");
+      // End hands nothing to its own host, so that for the while the final address is another's
+      ip("-6", "addr", "del", ...final);
+      ip("-6", "neigh", "add", ...neighbour);
+      const segment = [...PREFIX.slice(0, 5), 2, ...PREFIX.slice(6), 1];
+      const port = nextPort++;
+      send(reduced(segment)(tcp(port, 1000, 0, 2, NONE)));
+      const on = await answer((f) => f[20] === 43 && f[54] === 6);
+      expect([...on!.subarray(38, 54)]).toEqual(FINAL);
+      expect([on![57], on![58]]).toEqual([0, 0]);
+
+      ip("-6", "neigh", "del", ...neighbour.slice(0, 5));
+      ip("-6", "addr", "add", ...final, "nodad");
+      const before = counter("snmp", "InCsumErrors");
+      on!.set(mac, 0);
+      tap.write(on!);
+      const synAck = await answer(
+        (f) => f[20] === 6 && ((f[56]! << 8) | f[57]!) === port && (f[67]! & 0x12) === 0x12,
+      );
+      expect(synAck).not.toBeNull();
+      expect(counter("snmp", "InCsumErrors") - before).toBe(0);
+      writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "0");
+    });
+  });
+
   describe("named faults of real devices", () => {
     const faulty = (fault: CsumFault, name = "v4v6-basic"): Profile => ({
       ...PROFILES[name]!,

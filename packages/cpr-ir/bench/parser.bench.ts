@@ -1,6 +1,7 @@
 /**
- * The big parser: wasm in batches, the interpreter, one packet a call, beside the same graph in C by gcc.
- * Rows are timed in turn; every row's results are folded into one number that must be the C program's.
+ * The big parser: wasm in batches, one packet a call, the interpreter, beside the same graph in C by gcc.
+ * Rows are timed in turn, each for about as long (a long slice on a busy machine is interrupted more often); every
+ * row's results, before and after, are folded into one number that must be the C program's.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +11,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Interpreter, orThrow, shippedParser, WasmParser } from "@netoffload/cpr-ir";
 
-const ROUNDS = Number(process.env.NETOFFLOAD_BENCH_ROUNDS ?? 21);
+const ROUNDS = Number(process.env.NETOFFLOAD_BENCH_ROUNDS ?? 301);
+/** Length of a slice, ns. */
+const SLICE = 1_000_000;
 const COUNT = 256;
 const ETHER = "020000000001020000000002";
 const ip4 = (proto: string, rest: string): string =>
@@ -82,6 +85,13 @@ function timed(rounds: number, call: () => void): number {
   return Number(process.hrtime.bigint() - start);
 }
 
+/** What a call costs that does nothing: `(func (export "f") (param i32 i32))`. */
+const EMPTY = "AGFzbQEAAAABBgFgAn9/AAMCAQAHBQEBZgAACgQBAgAL";
+const empty = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(EMPTY, "base64"))).exports.f as (
+  a: number,
+  b: number,
+) => void;
+
 const rows: Record<string, (rounds: number) => Promise<number>> = {
   "C, gcc -O3 -march=native": async (n) => (await inC(n))[0],
   "wasm, batch": async (n) => timed(n, () => wasm.run()),
@@ -89,43 +99,61 @@ const rows: Record<string, (rounds: number) => Promise<number>> = {
     timed(n, () => {
       for (let i = 0; i < COUNT; i++) wasm.run(i, 1);
     }),
+  "a call that does nothing": async (n) =>
+    timed(n, () => {
+      for (let i = 0; i < COUNT; i++) empty(i, 1);
+    }),
   interpreter: async (n) =>
     timed(n, () => {
       for (let i = 0; i < COUNT; i++) interpreter.run(packets[i]!);
     }),
 };
 
-// results first
-wasm.run();
-const fromWasm = new Fold();
-for (let i = 0; i < COUNT; i++) fromWasm.add(wasm.outcome(i).code, wasm.outcome(i).encaps, wasm.metadata(i));
-const fromInterpreter = new Fold();
-for (const p of packets) {
-  interpreter.clear();
-  interpreter.run(p);
-  fromInterpreter.add(interpreter.code, interpreter.encaps, interpreter.metadata);
-}
-const [, expected] = await inC(1);
-for (const [name, sum] of [
-  ["wasm", fromWasm.end()],
-  ["interpreter", fromInterpreter.end()],
-] as const)
-  if (sum !== expected) throw new Error(`${name}: results ${sum}, C has ${expected}`);
-
-const times = new Map<string, number[]>(Object.keys(rows).map((name) => [name, []]));
-for (const run of Object.values(rows)) await run(300);
-for (let round = 0; round < ROUNDS; round++)
-  for (const [name, run] of Object.entries(rows)) {
-    const n = name === "interpreter" ? 20 : 200;
-    times.get(name)!.push((await run(n)) / n / COUNT);
+/** Every row gives the C program's results. */
+async function compare(): Promise<void> {
+  const [, expected] = await inC(1);
+  const fromWasm = new Fold();
+  for (let i = 0; i < COUNT; i++)
+    fromWasm.add(wasm.outcome(i).code, wasm.outcome(i).encaps, wasm.metadata(i));
+  const fromInterpreter = new Fold();
+  for (const p of packets) {
+    interpreter.clear();
+    interpreter.run(p);
+    fromInterpreter.add(interpreter.code, interpreter.encaps, interpreter.metadata);
   }
+  const sums = { wasm: fromWasm.end(), interpreter: fromInterpreter.end() };
+  for (const [name, sum] of Object.entries(sums))
+    if (sum !== expected) throw new Error(`${name}: results ${sum}, C has ${expected}`);
+}
+
+wasm.run();
+await compare();
+const names = Object.keys(rows);
+const rounds = new Map<string, number>();
+for (const name of names) {
+  await rows[name]!(2000);
+  rounds.set(name, Math.max(1, Math.round((SLICE * 100) / (await rows[name]!(100)))));
+}
+const times = new Map<string, number[]>(names.map((name) => [name, []]));
+for (let round = 0; round < ROUNDS; round++)
+  for (const name of names) {
+    const n = rounds.get(name)!;
+    times.get(name)!.push((await rows[name]!(n)) / n / COUNT);
+  }
+await compare();
 child.stdin.end();
 rmSync(folder, { recursive: true, force: true });
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-const base = median(times.get("C, gcc -O3 -march=native")!);
-console.log(`big parser, ${MIX.length} kinds of packets, ns a packet, median of ${ROUNDS} rounds`);
-for (const [name, values] of times) {
-  const ns = median(values);
-  console.log(`${name.padEnd(28)} ${ns.toFixed(1).padStart(8)}  ${(ns / base).toFixed(2).padStart(6)} x C`);
+const sorted = new Map([...times].map(([name, t]) => [name, t.toSorted((a, b) => a - b)]));
+const [first] = sorted.values();
+const columns = (values: readonly number[], digits: number): string =>
+  values.map((v) => v.toFixed(digits).padStart(9)).join("");
+console.log(`big parser, ${MIX.length} kinds of packets, ns a packet and times C, of ${ROUNDS} rounds`);
+console.log(`${" ".repeat(26)}   median    least   median    least`);
+for (const [name, t] of sorted) {
+  const [median, least] = [t.length >> 1, 0];
+  console.log(
+    `${name.padEnd(26)}${columns([t[median]!, t[least]!], 1)}` +
+      columns([t[median]! / first![median]!, t[least]! / first![least]!], 2),
+  );
 }

@@ -135,12 +135,14 @@ export { decodeTcam } from "./targets/tcam/decode.ts";
 export { encodeTcam } from "./targets/tcam/encode.ts";
 export type { Merging } from "./targets/tcam/fuse.ts";
 export {
+  measureTcam,
   reportTcam,
   TCAM_IDEAL,
   type TcamLimits,
   type TcamNodeUse,
   type TcamReport,
   type TcamResource,
+  tcamResources,
 } from "./targets/tcam/limits.ts";
 export { printTcam } from "./targets/tcam/print.ts";
 export {

@@ -44,16 +44,26 @@ export function checkImage(
       first?.check,
     );
   }
-  const programs: readonly BundleProgram[] = image.value.programs;
-  const word = wordFor(programs);
+  const word = wordFor(image.value.programs);
   if (policy.checkCode !== false)
-    for (const p of programs)
+    for (const p of image.value.programs)
       if (ops.codeMatchesIr?.(p) === false)
         return refuse("EBADMSG", `${word} code does not correspond to its IR`, 11);
+  const programs = image.value.programs.map((p) => measured(p, ops));
   const short = shortage(programs, device.resources);
   if (short !== null)
     return refuse("ENOSPC", `${word} needs ${short.need} ${short.name}, device has ${short.have}`, 12);
   return grant({ file, programs, image: new Uint8Array(bytes) });
+}
+
+/** A program with what it really takes. */
+function measured(program: BundleProgram, ops: DevlinkOps): BundleProgram {
+  const counted = ops.measure?.(program) ?? null;
+  if (counted === null) return program;
+  const resources: Record<string, number> = { ...program.resources };
+  for (const [name, amount] of Object.entries(counted))
+    resources[name] = Math.max(resources[name] ?? 0, amount);
+  return { ...program, resources };
 }
 
 /** What messages call a bundle. */

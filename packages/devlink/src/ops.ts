@@ -16,7 +16,10 @@ export type OffloadFunction =
   | "gro"
   | "classify";
 
-/** Amounts of a resource by name: instructions, stack, memory, table_entries, states, key_bits, metadata_bytes. */
+/**
+ * Amounts of a resource by name: instructions, stack, memory; of a parser engine table_entries, states, key_bits,
+ * metadata_bytes, window_bytes, steps_per_entry, bytes_per_entry, registers, states_per_packet.
+ */
 export type Resources = Readonly<Record<string, number>>;
 
 /** One program a device holds, as `ndo_offload_query` reports it. @remarks not in the kernel */
@@ -118,6 +121,11 @@ export interface DevlinkOps {
     readonly describe: string;
     readonly resources: Resources;
   } | null;
+  /**
+   * What a program takes, counted by the driver in the code: what an image says of itself is not what it holds.
+   * Container check 12 takes the larger of both. Null when the driver cannot tell.
+   */
+  measure?(program: BundleProgram): Resources | null;
   /**
    * Container check 11: does the code belong to the IR? Null when the driver cannot tell.
    */

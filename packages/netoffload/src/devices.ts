@@ -1,5 +1,6 @@
 /** A device of the state directory as a living object: its profile, the image it runs, its driver and instance. */
 import { release } from "node:os";
+import { hashParser, Interpreter } from "@netoffload/cpr-ir";
 import {
   type Bundle,
   checkImage,
@@ -11,7 +12,8 @@ import {
 import { NicDevice, NicDriver, type Profile, profileNetdev } from "@netoffload/nic-model";
 import { Memory, NETIF_F, NETIF_F_CSUM_MASK, type NetdevFeatures } from "@netoffload/skbuff";
 import { diskFirmware } from "./firmware-disk.ts";
-import { type Program, shippedPrograms } from "./programs.ts";
+import { kernelParser } from "./parsers.ts";
+import { shippedPrograms } from "./programs.ts";
 import type { OffloadName } from "./report.ts";
 import type { DeviceRecord } from "./state.ts";
 
@@ -62,6 +64,10 @@ export function openDevice(record: DeviceRecord, profile: Profile, image: Uint8A
     manager.setKernelProgram(p.name as OffloadName, { sha256: p.sha256, abi: 1 });
     manager.enable(p.name as OffloadName);
   }
+  const parser = kernelParser(record.kernelParser);
+  driver.parser.kernel = new Interpreter(parser);
+  manager.setKernelProgram("parser", { sha256: hashParser(parser).sha256, abi: 1 });
+  manager.enable("parser");
   for (const offload of switchedOff(recordFeatures(record, profile))) manager.setAdmin(offload, false);
   return { driver, instance, manager, lost };
 }
@@ -116,9 +122,14 @@ export function reloadContext(
 export function offloadsOf(
   opened: OpenDevice,
 ): { name: string; state: OffloadState; kernel: string; device: string | null }[] {
-  return shippedPrograms().map((p: Program) => ({
+  const kernel = opened.driver.parser.kernel;
+  const programs: { name: string; sha256: string }[] = [
+    ...shippedPrograms(),
+    ...(kernel === null ? [] : [{ name: "parser", sha256: hashParser(kernel.parser).sha256 }]),
+  ];
+  return programs.map((p) => ({
     name: p.name,
-    state: opened.manager.state(p.name as OffloadName),
+    state: opened.manager.state(p.name as OffloadName | "parser"),
     kernel: p.sha256,
     device: opened.driver.device.programs.find((d) => d.name === p.name)?.sha256 ?? null,
   }));

@@ -13,6 +13,8 @@ import {
   type Parser,
   type Result,
   TARGET,
+  TCAM_IDEAL,
+  type TcamLimits,
   writeImage,
 } from "@netoffload/cpr-ir";
 import { usageError } from "./cli/exit.ts";
@@ -39,8 +41,8 @@ function parserCommon(parser: Parser): Pick<ImageInput, "name" | "functionNumber
 }
 
 /** A parser as a bundle carries it, compiled for a device's parser engine. */
-function parserInput(parser: Parser): ImageInput {
-  const result = compileTcam(parser);
+function parserInput(parser: Parser, limits: TcamLimits): ImageInput {
+  const result = compileTcam(parser, limits);
   if (!result.ok) throw usageError(result.diagnostics.map((d) => `${parser.name}: ${d.message}`).join("\n"));
   const { text, resources } = result.value;
   return { ...parserCommon(parser), target: TARGET.tcam, text, resources };
@@ -54,11 +56,12 @@ export function kernelParserImage(parser: Parser, target: "ebpf" | "xdp"): Resul
   return { ok: true, value: writeImage({ programs: [program] }) };
 }
 
-/** One image of several programs, and of a parser. */
+/** One image of several programs, and of a parser. @param limits - of the parser engine that it shall fit */
 export function bundleImage(
   items: readonly { program: Program; target: string }[],
   accel: "units" | "loops",
   parser: Parser | null = null,
+  limits: TcamLimits = TCAM_IDEAL,
 ): Uint8Array {
   const programs = items.map(({ program, target }): ImageInput => {
     if (target === "wasm")
@@ -70,5 +73,5 @@ export function bundleImage(
       ? { ...common, target: TARGET.ebpf, functions, relocations }
       : { ...common, target: TARGET.npu };
   });
-  return writeImage({ programs: parser === null ? programs : [...programs, parserInput(parser)] });
+  return writeImage({ programs: parser === null ? programs : [...programs, parserInput(parser, limits)] });
 }

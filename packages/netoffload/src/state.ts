@@ -22,7 +22,9 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { loadParser } from "@netoffload/cpr-ir";
 import { usageError } from "./cli/exit.ts";
+import { parserByName } from "./parsers.ts";
 
 /** One device as the state file holds it. */
 export interface DeviceRecord {
@@ -35,6 +37,8 @@ export interface DeviceRecord {
   readonly imageFile: string | null;
   readonly generation: number;
   readonly reloadFailed: boolean;
+  /** The kernel's parser: a shipped one's name, or its canonical text. Absent: the flow dissector. */
+  readonly kernelParser?: string;
   /** Reloads that worked: action to limit to count. */
   readonly stats: { readonly [action: string]: { readonly [limit: string]: number } };
   /** wanted_features in hex, once somebody toggled a feature. */
@@ -229,6 +233,10 @@ function parseState(text: string): State | null {
   }
 }
 
+function isParser(kept: unknown): boolean {
+  return typeof kept === "string" && (parserByName(kept) !== undefined || loadParser(kept).ok);
+}
+
 function isRecord(d: DeviceRecord): boolean {
   return (
     typeof d.name === "string" &&
@@ -238,6 +246,7 @@ function isRecord(d: DeviceRecord): boolean {
     (d.wanted === undefined || /^[0-9a-f]{1,16}$/.test(d.wanted)) &&
     Number.isInteger(d.generation) &&
     typeof d.reloadFailed === "boolean" &&
+    (d.kernelParser === undefined || isParser(d.kernelParser)) &&
     typeof d.stats === "object" &&
     d.stats !== null
   );

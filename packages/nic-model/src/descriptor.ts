@@ -11,7 +11,7 @@ export const MAX_BUFFERS = 18;
 export const TX_DESCRIPTOR_SIZE: number = 16 + 8 * MAX_BUFFERS;
 const INNER = 0x80;
 /** Bytes of a completion. */
-export const COMPLETION_SIZE = 24;
+export const COMPLETION_SIZE = 32;
 
 /**
  * Transmit descriptor: {csum mode u8, buffers u8, csum_start u16, csum_offset u16, l3 type u8, l4 type u8,
@@ -93,7 +93,14 @@ export function decodeTx(view: DataView, at: number, d: TxDescriptor): boolean {
 /** State of a completion. */
 export const COMPLETION = { ok: 0, errno: 1, trap: 2, refused: 3 } as const;
 
-/** A completion: what became of one packet. One object, filled again for each. */
+/** Whether the device parsed a received packet; gaveUp: it needed more than the engine has, software parses it. */
+export const PARSED = { no: 0, yes: 1, gaveUp: 2 } as const;
+
+/**
+ * A completion: what became of one packet. One object, filled again for each. As bytes: {status u8, ip_summed u8,
+ * csum_level u8, verified u8, code i32, csum u32, generation u32, length u32, cookie u32, parse code i8, parsed u8,
+ * node u16, encapsulations u16, metadata length u16}; the parser's metadata lie in a buffer of their own.
+ */
 export interface Completion {
   status: number;
   /** Negative errno of the program, or its trap code. */
@@ -112,7 +119,18 @@ export interface Completion {
   generation: number;
   length: number;
   cookie: number;
+  /** One of {@link PARSED}; the rest means something only after `yes`. */
+  parsed: number;
+  /** The parser's code, 0 to -34. */
+  parseCode: number;
+  /** Node of the canonical graph at which the parse ended. */
+  parseNode: number;
+  parseEncaps: number;
+  /** The parser's whole metadata memory; the device's, valid until the next packet. */
+  metadata: Uint8Array;
 }
+
+const NO_METADATA: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
 
 /** An empty completion. */
 export function newCompletion(): Completion {
@@ -126,6 +144,11 @@ export function newCompletion(): Completion {
     generation: 0,
     length: 0,
     cookie: 0,
+    parsed: 0,
+    parseCode: 0,
+    parseNode: 0,
+    parseEncaps: 0,
+    metadata: NO_METADATA,
   };
 }
 
@@ -140,9 +163,14 @@ export function encodeCompletion(view: DataView, at: number, c: Completion): voi
   view.setUint32(at + 12, c.generation, true);
   view.setUint32(at + 16, c.length, true);
   view.setUint32(at + 20, c.cookie, true);
+  view.setInt8(at + 24, c.parseCode);
+  view.setUint8(at + 25, c.parsed);
+  view.setUint16(at + 26, c.parseNode, true);
+  view.setUint16(at + 28, c.parseEncaps, true);
+  view.setUint16(at + 30, c.metadata.length, true);
 }
 
-/** Read a completion into `c`. */
+/** Read a completion into `c`; its metadata are not in it. */
 export function decodeCompletion(view: DataView, at: number, c: Completion): void {
   c.status = view.getUint8(at);
   c.ipSummed = view.getUint8(at + 1);
@@ -153,4 +181,9 @@ export function decodeCompletion(view: DataView, at: number, c: Completion): voi
   c.generation = view.getUint32(at + 12, true);
   c.length = view.getUint32(at + 16, true);
   c.cookie = view.getUint32(at + 20, true);
+  c.parseCode = view.getInt8(at + 24);
+  c.parsed = view.getUint8(at + 25);
+  c.parseNode = view.getUint16(at + 26, true);
+  c.parseEncaps = view.getUint16(at + 28, true);
+  c.metadata = NO_METADATA;
 }

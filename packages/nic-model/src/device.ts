@@ -4,7 +4,7 @@
  * does what its profile says. Results leave by completions only.
  */
 
-import { decodeModule, initialData } from "@netoffload/cpr-ir";
+import { decodeModule, initialData, PARSER_FUNCTION, TARGET } from "@netoffload/cpr-ir";
 import type { Bundle, BundleProgram } from "@netoffload/devlink";
 import { type Memory, TRAP } from "@netoffload/skbuff";
 import {
@@ -14,6 +14,7 @@ import {
   decodeTx,
   newCompletion,
   newTxDescriptor,
+  PARSED,
   TX_DESCRIPTOR_SIZE,
   type TxDescriptor,
 } from "./descriptor.ts";
@@ -22,6 +23,7 @@ import { insertFixed } from "./fixed-function.ts";
 import { newParsed, type Parsed } from "./fixed-parse.ts";
 import { reportFixed } from "./fixed-report.ts";
 import { Npu } from "./npu.ts";
+import { ParserEngine } from "./parser-engine.ts";
 import type { Profile } from "./profiles/profile.ts";
 import { Ring } from "./ring.ts";
 
@@ -68,6 +70,8 @@ export class NicDevice {
   readonly txRing: Ring;
   /** Null on a fixed-function device. */
   readonly npu: Npu | null;
+  /** Null where there is none, as on a fixed-function device. */
+  readonly parser: ParserEngine | null;
   readonly brokenUnit: string | null;
   readonly #host: Memory;
   readonly #memory: DeviceMemory | null;
@@ -97,6 +101,8 @@ export class NicDevice {
     this.#generation = options.generation ?? 0;
     this.brokenUnit = options.brokenUnit ?? null;
     this.txRing = new Ring(options.ringEntries ?? 512, TX_DESCRIPTOR_SIZE);
+    this.parser =
+      profile.program === null || profile.parser === null ? null : new ParserEngine(profile.parser);
     if (profile.program === null) {
       this.npu = null;
       this.#memory = null;
@@ -131,25 +137,36 @@ export class NicDevice {
     if (npu === null) return "device is not programmable";
     const staging = this.#active === 0 ? 1 : 0;
     npu.clear(staging);
+    this.parser?.clear(staging);
     // counted here: what an image says of itself is not what it holds
-    const slots = bundle.programs.reduce((sum, p) => sum + p.text.length / 8, 0);
+    const code = bundle.programs.filter((p) => p.target !== TARGET.tcam);
+    const slots = code.reduce((sum, p) => sum + p.text.length / 8, 0);
     const room = this.profile.program!.instructions;
     if (slots > room) return `${slots} instructions, device has room for ${room}`;
     for (const p of bundle.programs) {
-      const loaded = npu.load(staging, p.functionNumber, p.text);
-      if (!loaded.ok) {
-        npu.clear(staging);
-        return `${p.name}: ${loaded.message}`;
-      }
+      const refused = this.#load(npu, staging, p);
+      if (refused === null) continue;
+      npu.clear(staging);
+      this.parser?.clear(staging);
+      return `${p.name}: ${refused}`;
     }
     this.#slots[staging] = { programs: bundle.programs, generation: 0 };
     return null;
+  }
+
+  /** One program to the engine that runs it. @returns null, or why it is refused */
+  #load(npu: Npu, staging: 0 | 1, p: BundleProgram): string | null {
+    if (p.target === TARGET.tcam)
+      return this.parser === null ? "device has no parser engine" : this.parser.load(staging, p.text);
+    const loaded = npu.load(staging, p.functionNumber, p.text);
+    return loaded.ok ? null : loaded.message;
   }
 
   /** Throw the staging slot away. */
   discard(): void {
     const staging = this.#active === 0 ? 1 : 0;
     this.npu?.clear(staging);
+    this.parser?.clear(staging);
     this.#slots[staging] = { programs: [], generation: 0 };
   }
 
@@ -172,6 +189,7 @@ export class NicDevice {
 
   /** Data segments and globals of a program, out of its embedded IR. */
   #initialise(p: BundleProgram): void {
+    if (p.target === TARGET.tcam) return;
     const decoded = decodeModule(p.ir);
     if (!decoded.ok || this.npu === null) return;
     for (const d of initialData(decoded.value, p.functionNumber)) this.npu.bytes.set(d.bytes, d.address);
@@ -317,6 +335,11 @@ export class NicDevice {
     return NO_BYTES;
   }
 
+  /** The parser sees a frame as it comes from the wire, whatever becomes of it behind. */
+  #parse(frame: Uint8Array, l2Length: number, c: Completion): void {
+    if (this.isEnabled(PARSER_FUNCTION)) this.parser?.parse(this.#active, frame, l2Length, c);
+  }
+
   #complete(cookie: number, generation: number, length: number): Completion {
     const c = this.#completion;
     c.status = COMPLETION.ok;
@@ -328,6 +351,7 @@ export class NicDevice {
     c.generation = generation;
     c.length = length;
     c.cookie = cookie;
+    c.parsed = PARSED.no;
     return c;
   }
 
@@ -379,6 +403,7 @@ export class NicDevice {
         // a frame larger than the device's memory cannot be received at all
         const c = this.#complete(from, this.generation, frames[from]!.length);
         c.status = COMPLETION.refused;
+        this.#parse(frames[from]!, l2Length, c);
         deliver(from++, c);
         continue;
       }
@@ -390,6 +415,7 @@ export class NicDevice {
           c.ipSummed = CHECKSUM_COMPLETE;
           c.csum = memory.csumOf(this.#addresses[i]!);
         }
+        this.#parse(frames[first + i]!, l2Length, c);
         deliver(first + i, c);
       });
       from += count;

@@ -4,7 +4,7 @@
  * offload manager ask of a driver.
  */
 
-import { compileNpu } from "@netoffload/cpr-ir";
+import { compileNpu, TARGET, tcamResources } from "@netoffload/cpr-ir";
 import {
   type ConvertReason,
   type HostPrograms,
@@ -24,6 +24,7 @@ import {
   type OffloadFunction,
   type OffloadOps,
   type ReloadAction,
+  type Resources,
   refuse,
 } from "@netoffload/devlink";
 import {
@@ -43,6 +44,8 @@ import { knownAnswerTest } from "./known-answers.ts";
 import { deviceTunnels, legacyCsumCaps } from "./legacy-caps.ts";
 import { type Asked, decideLegacy } from "./legacy-decide.ts";
 import { Npu } from "./npu.ts";
+import { measureParser, tableMatchesGraph } from "./parser-image.ts";
+import { RxParser } from "./rx-parse.ts";
 
 const FRAGS_OFF = 24;
 const FRAG_SIZE = 12;
@@ -84,6 +87,8 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     rxNone: 0,
     rxStale: 0,
   };
+  /** Headers of received packets. */
+  readonly parser: RxParser;
   /** Why the last packet was not offloaded; empty when it was. */
   lastReason = "";
   readonly driverName = "offsim";
@@ -119,6 +124,7 @@ export class NicDriver implements OffloadOps, DevlinkOps {
     this.device = device;
     this.#memory = memory;
     this.host = host;
+    this.parser = new RxParser(device);
     this.#skb = new SkBuff(memory, 0);
     this.l2Length = l2Length;
     this.#caps = legacyCsumCaps(device.profile);
@@ -361,25 +367,28 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   }
 
   get programmable(): DevlinkOps["programmable"] {
-    const { program } = this.device.profile;
+    const { program, parser } = this.device.profile;
     if (program === null) return null;
     const { instructions, stack, memory } = program;
     return {
       abi: program.abi,
-      targets: program.targets,
+      targets: program.targets.filter((t) => t !== TARGET.tcam || parser !== null),
       describe: "npu",
-      resources: { instructions, stack, memory },
+      resources: { instructions, stack, memory, ...(parser === null ? {} : tcamResources(parser)) },
     };
   }
 
+  measure(program: BundleProgram): Resources | null {
+    return program.target === TARGET.tcam
+      ? measureParser(program)
+      : { instructions: program.text.length / 8 };
+  }
+
   codeMatchesIr(program: BundleProgram): boolean | null {
+    if (program.target === TARGET.tcam) return tableMatchesGraph(program, this.device.profile);
     return (["units", "loops"] as const).some((accel) => {
       const again = compileNpu(program.ir, { functionNumber: program.functionNumber, accel });
-      return (
-        again.ok &&
-        again.value.text.length === program.text.length &&
-        again.value.text.every((b, i) => b === program.text[i])
-      );
+      return again.ok && same(again.value.text, program.text);
     });
   }
 
@@ -408,6 +417,10 @@ export class NicDriver implements OffloadOps, DevlinkOps {
   parserLoaded(): readonly { readonly name: string; readonly sha256: string }[] {
     return this.device.programs.map(({ name, sha256 }) => ({ name, sha256 }));
   }
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((x, i) => x === b[i]);
 }
 
 /** Why the device gave a packet back: `trap_budget`, `errno_22`, `refused`; empty when it did not. */

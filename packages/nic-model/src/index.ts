@@ -19,6 +19,7 @@ export {
   MAX_BUFFERS,
   newCompletion,
   newTxDescriptor,
+  PARSED,
   TX_DESCRIPTOR_SIZE,
   type TxDescriptor,
 } from "./descriptor.ts";
@@ -53,6 +54,7 @@ export {
   type UnfitReason,
 } from "./legacy-caps.ts";
 export { Npu, type NpuCounters, type NpuOptions, type NpuRefusal, type NpuRun } from "./npu.ts";
+export { ParserEngine, startOfFrame } from "./parser-engine.ts";
 export {
   type ProfileFeatures,
   profileFeatures,
@@ -72,6 +74,7 @@ export {
 export { type ProfileResult, readProfile } from "./profiles/read.ts";
 export { ideal, PROFILES, v4v6Basic } from "./profiles/shipped.ts";
 export { Ring } from "./ring.ts";
+export { type RxParse, RxParser } from "./rx-parse.ts";
 export { TcamEngine, type TcamTrap } from "./tcam.ts";
 export {
   validateXmitSkb,

@@ -2,8 +2,18 @@
  * Known-answer test of the acceleration units that a program imports: run on the device before the program is
  * enabled. The answers are RFC 1071's example, the CRC-32C check value and the published vectors of the others.
  */
-import { decodeModule, encodeInsns, OP_CALL, OP_EXIT } from "@netoffload/cpr-ir";
+import {
+  decodeModule,
+  done,
+  encodeInsns,
+  encodeTcam,
+  OP_CALL,
+  OP_EXIT,
+  TARGET,
+  type TcamProgram,
+} from "@netoffload/cpr-ir";
 import type { BundleProgram } from "@netoffload/devlink";
+import { newCompletion } from "./descriptor.ts";
 import type { NicDevice } from "./device.ts";
 
 /** Bytes, arguments of the unit (addresses relative to them), and what it must answer. */
@@ -65,6 +75,7 @@ const ANSWERS: readonly KnownAnswer[] = [
 
 /** @returns null when every imported unit answers right, else the first that does not */
 export function knownAnswerTest(device: NicDevice, program: BundleProgram): string | null {
+  if (program.target === TARGET.tcam) return parserAnswers(device) ? null : "tcam";
   const { npu } = device;
   const module = decodeModule(program.ir);
   if (npu === null || !module.ok) return null;
@@ -87,6 +98,66 @@ export function knownAnswerTest(device: NicDevice, program: BundleProgram): stri
     if (!right) return answer.unit;
   }
   return null;
+}
+
+/** One state by hand: an Ethernet header, of IPv4 the first four bytes. */
+const TABLE: TcamProgram = {
+  start: 0,
+  okayExit: -1,
+  failExit: -1,
+  maxNodes: 1,
+  maxEncaps: 0,
+  frames: 1,
+  metametaSize: 4,
+  frameSize: 0,
+  numKeys: 0,
+  numRegs: 0,
+  states: [
+    {
+      node: 0,
+      enter: true,
+      need: 14,
+      short: done(-13),
+      keys: [{ kind: "packet", off: 12, len: 2, little: false }],
+      entries: [
+        {
+          values: [0x0800],
+          masks: [0xffff],
+          ops: [
+            {
+              op: "copy",
+              off: 0,
+              target: { frame: false, off: 0, len: 4, little: false, shift: 0, bits: 32, index: null },
+            },
+          ],
+          next: done(-4),
+        },
+        { values: [0], masks: [0], ops: [], next: done(-14) },
+      ],
+    },
+  ],
+};
+
+/** Frames that end well, at an unknown protocol, and too soon; by their EtherType. */
+const FRAMES: readonly (readonly [number[], number, number[]])[] = [
+  [[1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x00], -4, [1, 2, 3, 4]],
+  [[1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0x86, 0xdd], -14, [0, 0, 0, 0]],
+  [[1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0x08], -13, [0, 0, 0, 0]],
+];
+
+/** Does the parser engine match, copy and end as the table says? */
+function parserAnswers(device: NicDevice): boolean {
+  const { parser } = device;
+  if (parser === null || device.brokenUnit === "tcam") return false;
+  const staging = device.activeSlot === 0 ? 1 : 0;
+  const refused = parser.load(staging, encodeTcam(TABLE));
+  const right = FRAMES.every(([frame, code, metadata]) => {
+    const c = newCompletion();
+    parser.parse(staging, Uint8Array.from(frame), 14, c);
+    return c.parseCode === code && metadata.every((b, i) => c.metadata[i] === b);
+  });
+  parser.clear(staging);
+  return refused === null && right;
 }
 
 function check(

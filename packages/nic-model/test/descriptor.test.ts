@@ -46,9 +46,12 @@ test("a descriptor with too many buffers, none, or lengths that do not add up is
 test("a completion: the bytes of its layout, and back", () => {
   const c = { ...newCompletion(), status: 1, code: -22, ipSummed: 2, csumLevel: 3 };
   Object.assign(c, { csum: 0xabcd, generation: 7, length: 1514, cookie: 9 });
+  Object.assign(c, { parsed: 1, parseCode: -13, parseNode: 0x102, parseEncaps: 3 });
   const view = new DataView(new ArrayBuffer(COMPLETION_SIZE));
   encodeCompletion(view, 0, c);
-  expect(Buffer.from(view.buffer).toString("hex")).toBe("01020300eaffffffcdab000007000000ea05000009000000");
+  expect(Buffer.from(view.buffer).toString("hex")).toBe(
+    "01020300eaffffffcdab000007000000ea05000009000000f301020103000000",
+  );
   const back = newCompletion();
   decodeCompletion(view, 0, back);
   expect(back).toEqual(c);

@@ -23,7 +23,8 @@ function shaped(value: Plain, name: ShapeName): Text {
   const items: [string, Text][] = [];
   for (const [property, spec] of Object.entries(shapeOf(name))) {
     const v = value[property];
-    if (v === undefined || (v === spec.default && spec.required !== true)) continue;
+    const same = v === spec.default || (spec.kind.t === "int" && numberOf(v) === spec.default);
+    if (v === undefined || (same && spec.required !== true)) continue;
     items.push([`${JSON.stringify(property)}: `, ofKind(v, spec.kind, property)]);
   }
   return { open: "{", close: "}", items };
@@ -36,9 +37,9 @@ function ofKind(value: unknown, kind: Kind, property: string): Text {
         ? JSON.stringify(codeName(value).toLowerCase())
         : JSON.stringify(value);
     case "int":
-      return HEX.has(property) && (value as number) > 9
-        ? JSON.stringify(`0x${(value as number).toString(16)}`)
-        : JSON.stringify(value);
+      return HEX.has(property) && numberOf(value) > 9
+        ? JSON.stringify(`0x${numberOf(value).toString(16)}`)
+        : JSON.stringify(numberOf(value));
     case "object":
       return shaped(value as Plain, kind.shape);
     case "list":
@@ -56,9 +57,18 @@ function ofKind(value: unknown, kind: Kind, property: string): Text {
   }
 }
 
+/** Documents made in memory may hold numbers as hexadecimal strings. */
+function numberOf(value: unknown): number {
+  return Number(value);
+}
+
 function chosen(value: unknown, of: readonly Kind[]): Kind {
   const wanted =
-    typeof value === "object" ? ["object"] : typeof value === "number" ? ["int", "code"] : ["word", "text"];
+    typeof value === "object"
+      ? ["object"]
+      : typeof value === "number" || /^0x/.test(String(value))
+        ? ["int", "code"]
+        : ["word", "text"];
   return of.find((k) => wanted.includes(k.t)) ?? of[0]!;
 }
 

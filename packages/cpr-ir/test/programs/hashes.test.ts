@@ -17,5 +17,7 @@ describe.each(Object.keys(SHIPPED_PARSERS) as (keyof typeof SHIPPED_PARSERS)[])(
     const file = readCpr(text);
     expect(file.ok && file.value.diagnostics).toEqual([]);
     if (file.ok) expect(formatCpr(file.value.document)).toBe(text);
+    // as it was imported, with hexadecimal strings for numbers
+    expect(formatCpr(SHIPPED_PARSERS[name])).toBe(text);
   });
 });

@@ -21,10 +21,7 @@ import {
   readCpr,
   WasmParser,
 } from "@netoffload/cpr-ir";
-import { hexToBytes } from "@netoffload/internal";
-import type { CaptureReader } from "@netoffload/pcap";
 import { kernelParserImage } from "../image.ts";
-import { faultLine, openInput, readCaptureFile } from "./capture.ts";
 import {
   type Command,
   type Context,
@@ -33,9 +30,10 @@ import {
   type Options,
   stringOption,
 } from "./command.ts";
+import { eachFrame } from "./cpr-frames.ts";
 import { fitParser, runTcam, tcamEngine, tcamText } from "./cpr-tcam.ts";
 import { EXIT, usageError } from "./exit.ts";
-import { readInput, readJsonLines } from "./input.ts";
+import { readInput } from "./input.ts";
 import { OutputFile } from "./output.ts";
 
 /** Options of every command that reads a parser. */
@@ -220,42 +218,7 @@ async function run(context: Context, words: readonly string[], options: Options)
     if (start > 0) keys[1] = frame.length < 14 ? 0 : (frame[12]! << 8) | frame[13]!;
     context.out.json(answer(id, parser, ran(frame, keys, Math.min(start, frame.length))));
   };
-  const input = await openInput(context, frames);
-  if (input.json || /\.jsonl$/.test(frames)) return runLines(context, frames, input.chunks, parse);
-  const sink = (reader: CaptureReader, packet: number): void =>
-    parse(packet, reader.bytes.subarray(reader.offset, reader.offset + reader.caplen));
-  const end = await readCaptureFile(
-    context,
-    frames,
-    sink,
-    input.chunks === undefined ? {} : { chunks: input.chunks },
-  );
-  for (const fault of end.faults) context.err.line(faultLine(frames, fault));
-  return end.faults.length > 0 ? EXIT.usage : EXIT.ok;
-}
-
-async function runLines(
-  context: Context,
-  path: string,
-  chunks: AsyncIterable<Uint8Array> | undefined,
-  parse: (id: unknown, frame: Uint8Array) => void,
-): Promise<number> {
-  let code: number = EXIT.ok;
-  for await (const line of readJsonLines(context, path, chunks)) {
-    const frame = line.ok ? line.value.frame : undefined;
-    const good = typeof frame === "string" && /^([0-9a-f]{2})*$/i.test(frame);
-    const bytes = good ? hexToBytes(frame) : null;
-    if (line.ok && bytes !== null) {
-      parse(line.id, bytes);
-      continue;
-    }
-    code = EXIT.usage;
-    const error = line.ok
-      ? { code: "frame", message: "frame: an even number of hexadecimal digits is needed" }
-      : { code: line.code, message: line.message };
-    context.out.json({ id: line.id, error });
-  }
-  return code;
+  return eachFrame(context, frames, parse);
 }
 
 function diff(context: Context, words: readonly string[], options: Options): number {

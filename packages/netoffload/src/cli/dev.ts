@@ -1,9 +1,13 @@
 /** `netoffload dev add|del|list|show`: model devices that outlive a command. */
+import { canonicalText, codeName } from "@netoffload/cpr-ir";
 import { describeState } from "@netoffload/devlink";
 import { PROFILES } from "@netoffload/nic-model";
 import { offloadsOf, openDevice } from "../devices.ts";
+import { KERNEL_PARSER, PARSER_NAMES, parserByName } from "../parsers.ts";
 import { type DeviceRecord, StateStore, stateDirectory } from "../state.ts";
 import { type Command, type Context, type Options, stringOption } from "./command.ts";
+import { readParserFile } from "./cpr.ts";
+import { eachFrame } from "./cpr-frames.ts";
 import { deviceName, profileOf, recordProfile } from "./device.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
@@ -35,6 +39,7 @@ async function add(context: Context, words: readonly string[], options: Options)
   const word = stringOption(options, "profile") ?? "ideal";
   const profile = profileOf(word);
   const shipped = Object.hasOwn(PROFILES, word);
+  const parser = stringOption(options, "parser");
   const record: DeviceRecord = {
     name,
     // a user's file may change or go away: its content is kept
@@ -46,6 +51,7 @@ async function add(context: Context, words: readonly string[], options: Options)
     generation: 0,
     reloadFailed: false,
     stats: {},
+    ...(parser === undefined ? {} : { kernelParser: keptParser(context, parser) }),
   };
   await storeOf(options).change((state) => {
     if (state.devices.some((d) => d.name === name)) throw usageError(`sim/${name} exists already`);
@@ -54,6 +60,14 @@ async function add(context: Context, words: readonly string[], options: Options)
   if (context.json) context.out.json({ device: `sim/${name}`, profile: profile.name });
   else if (!context.quiet) context.out.line(`sim/${name}`);
   return EXIT.ok;
+}
+
+/** A shipped parser's name, or what a file holds. */
+function keptParser(context: Context, word: string): string {
+  if (parserByName(word) !== undefined) return word;
+  if (!/\.json$/.test(word))
+    throw usageError(`--parser ${word}: one of ${PARSER_NAMES.join(", ")}, or FILE.json`);
+  return canonicalText(readParserFile(context, word, {}).parser);
 }
 
 async function del(context: Context, words: readonly string[], options: Options): Promise<number> {
@@ -132,6 +146,30 @@ function show(context: Context, words: readonly string[], options: Options): num
   return EXIT.ok;
 }
 
+async function parseFrames(context: Context, words: readonly string[], options: Options): Promise<number> {
+  const name = oneName(words, "dev parse: NAME --frames IN");
+  const store = storeOf(options);
+  const found = store.device(name);
+  if (found === undefined) throw unknownDevice(store, name);
+  const { driver, lost } = openDevice(found.record, recordProfile(found.record), found.image);
+  if (lost !== null && !context.quiet) context.err.line(`sim/${name}: ${lost}; software parses`);
+  const nodes = driver.parser.kernel!.parser.nodes;
+  return eachFrame(context, stringOption(options, "frames") ?? "-", (id, frame) => {
+    driver.device.receive([frame], 1, driver.l2Length, (_i, completion) => {
+      const p = driver.parser.parse(frame, driver.l2Length, completion)!;
+      context.out.json({
+        id,
+        by: p.by,
+        ret: p.code,
+        code: codeName(p.code),
+        encaps: p.encaps,
+        last_node: nodes[p.lastNode]!.name,
+        metadata: Buffer.from(p.metadata).toString("hex"),
+      });
+    });
+  });
+}
+
 const STATE = {
   state: { type: "string", value: "DIR", help: "where devices are kept (default: the XDG state directory)" },
 } as const;
@@ -148,6 +186,11 @@ export const devCommands: readonly Command[] = [
         value: "PROFILE",
         help: `${Object.keys(PROFILES).join(", ")} or FILE.json (default ideal)`,
       },
+      parser: {
+        type: "string",
+        value: "NAME|FILE.json",
+        help: `what the device's kernel parses with: ${PARSER_NAMES.join(", ")} or FILE.json (default ${KERNEL_PARSER})`,
+      },
       ...STATE,
     },
     details: `
@@ -162,5 +205,17 @@ Its handle is sim/NAME. Load programs with 'netoffload devlink dev reload NAME a
     usage: "NAME",
     options: STATE,
     run: show,
+  },
+  {
+    name: "dev parse",
+    summary: "let frames arrive at a device and tell what its parser finds",
+    usage: "NAME --frames IN.jsonl|CAPTURE",
+    options: {
+      frames: { type: "string", value: "IN", help: "JSON lines {id, frame}, or a capture (default: stdin)" },
+      ...STATE,
+    },
+    details:
+      "Each frame gives a line {id, by, ret, code, encaps, last_node, metadata}; by is device where its parser is the kernel's by hash, else software.",
+    run: parseFrames,
   },
 ];

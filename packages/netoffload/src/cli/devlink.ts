@@ -1,4 +1,5 @@
 /** `netoffload devlink`: iproute2's words, its `-j -p` output and its stderr, over the devices of the state directory. */
+import { CANONICAL_PREFIX, IR_KIND } from "@netoffload/cpr-ir";
 import {
   type Answer,
   type DevlinkInstance,
@@ -28,6 +29,7 @@ const USAGE = `usage: netoffload devlink [ OPTIONS ] dev COMMAND
   dev reload DEV [ action { driver_reinit | fw_activate | parser_fetch } ] [ limit no_reset ] [ netns { PID | NAME | ID } ]
              [ [ file ] FILE ] [ force ] [ dry-run ]      FILE with parser_fetch only
   dev parser show [ DEV ]
+  dev parser dump DEV                                       the hashed graph, byte for byte; -j: without its first line
 
 options: -j, --json   -p, --pretty   -s, --statistics   -v, --verbose   -n, --no-nice-names
          --firmware-root DIR (default /lib/firmware)   --state DIR   -h, --help   -V, --Version
@@ -132,6 +134,7 @@ async function dev(context: Context, parsed: Parsed, words: readonly string[]): 
   if (same("info", command)) return told(context, parsed, shown(context, store, rest, devInfo));
   if (command === "parser" && (rest[0] === undefined || same("show", rest[0])))
     return told(context, parsed, shown(context, store, rest.slice(1), devParserShow));
+  if (command === "parser" && same("dump", rest[0] ?? "")) return dump(context, parsed, store, rest.slice(1));
   if (same("reload", command)) return reload(context, parsed, store, rest);
   // the paper's order: dev DEV reload ...
   if (rest[0] === "reload") return reload(context, parsed, store, [command, ...rest.slice(1)]);
@@ -166,6 +169,20 @@ function shown(
     opened.push(device);
   }
   return { ok: true, value: print(opened.map((o) => o.instance)) };
+}
+
+/** The graph of the parser that a device runs, exactly the bytes that were hashed. */
+function dump(context: Context, parsed: Parsed, store: StateStore, words: readonly string[]): number {
+  if (words.length !== 1) throw usageError(`devlink: parser dump of which DEV?\n${USAGE}`);
+  const name = handleName(words[0]!);
+  const one = name === null ? undefined : store.device(name);
+  if (one === undefined) return told(context, parsed, refuse("ENODEV"));
+  const { instance } = openDevice(one.record, recordProfile(one.record), one.image);
+  const parser = instance.bundle?.programs.find((p) => p.irKind === IR_KIND.cpr);
+  if (parser === undefined) return told(context, parsed, refuse("ENODATA", "no parser is loaded"));
+  const text = new TextDecoder().decode(parser.ir);
+  context.out.write(parsed.print.json ? text.slice(CANONICAL_PREFIX.length) : text);
+  return EXIT.ok;
 }
 
 /** NAME of `sim/NAME` or `NAME`; null: a handle of another bus. */

@@ -10,12 +10,15 @@ import {
   printTcam,
   readImage,
   TARGET,
+  TCAM_IDEAL,
 } from "@netoffload/cpr-ir";
 import { bundleImage, compileForNpu } from "../image.ts";
+import { parserByName } from "../parsers.ts";
 import { findProgram, shippedPrograms } from "../programs.ts";
 import type { Command, Context, Options } from "./command.ts";
 import { stringOption } from "./command.ts";
 import { readParserFile } from "./cpr.ts";
+import { profileOf } from "./device.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
 import { OutputFile } from "./output.ts";
@@ -53,11 +56,13 @@ function build(context: Context, words: readonly string[], options: Options): nu
   const parsers: Parser[] = [];
   const items = words.flatMap((word) => {
     const [, item, own] = /^(.*?)(?::(wasm|npu|ebpf|tcam))?$/.exec(word)!;
-    const chosen = own ?? target;
-    if (/\.json$/.test(item!)) {
+    const shipped = parserByName(item!);
+    // a parser's only target in an image: it need not be said
+    const chosen = own ?? (shipped === undefined ? target : "tcam");
+    if (shipped !== undefined || /\.json$/.test(item!)) {
       if (chosen !== "tcam")
         throw usageError(`${item}: a parser's target in an image is tcam, not ${chosen}`);
-      parsers.push(readParserFile(context, item!, {}).parser);
+      parsers.push(shipped ?? readParserFile(context, item!, {}).parser);
       return [];
     }
     if (chosen !== "wasm" && chosen !== "npu" && chosen !== "ebpf")
@@ -65,7 +70,11 @@ function build(context: Context, words: readonly string[], options: Options): nu
     return [{ program: findProgram(item!), target: chosen }];
   });
   if (parsers.length > 1) throw usageError("program build: an image holds one parser");
-  const image = bundleImage(items, options["no-accel"] === true ? "loops" : "units", parsers[0] ?? null);
+  const accel = options["no-accel"] === true ? "loops" : "units";
+  const device = stringOption(options, "device");
+  const limits = device === undefined ? TCAM_IDEAL : profileOf(device).parser;
+  if (limits === null && parsers.length > 0) throw usageError(`--device ${device}: it has no parser engine`);
+  const image = bundleImage(items, accel, parsers[0] ?? null, limits ?? TCAM_IDEAL);
   const built = [
     ...items.map((i) => ({ name: i.program.name, target: i.target, hash: i.program.sha256 })),
     ...parsers.map((p) => ({ name: "parser", target: "tcam", hash: hashParser(p).sha256 })),
@@ -189,10 +198,19 @@ export const programCommands: readonly Command[] = [
   {
     name: "program build",
     summary: "compile programs into one image",
-    usage: "ITEM[:TARGET]... --target wasm|ebpf|npu -o IMAGE",
+    usage: "ITEM[:TARGET]... --target wasm|ebpf|npu|tcam -o IMAGE",
     ownsOutput: true,
     options: {
-      target: { type: "string", value: "TARGET", help: "wasm, ebpf or npu (default)" },
+      target: {
+        type: "string",
+        value: "TARGET",
+        help: "wasm, ebpf or npu (default); tcam for a parser, by its name or as FILE.json",
+      },
+      device: {
+        type: "string",
+        value: "PROFILE",
+        help: "make a parser fit this device's engine (default ideal)",
+      },
       "no-accel": { type: "boolean", help: "link plain loops instead of acceleration units" },
     },
     run: build,

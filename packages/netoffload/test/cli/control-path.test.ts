@@ -1,9 +1,21 @@
 /** The nine steps end to end: programs built, placed, fetched, compared by hash, enabled or not with a reason. */
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { decodeModule, encodeModule, OP, orThrow, readImage } from "@netoffload/cpr-ir";
+import {
+  decodeModule,
+  encodeModule,
+  formatCpr,
+  hashParser,
+  OP,
+  orThrow,
+  readImage,
+  SHIPPED_PARSERS,
+  shippedParser,
+} from "@netoffload/cpr-ir";
 import { txCsum } from "@netoffload/csum";
 import { describe, expect, it } from "vitest";
+import { seedPackets } from "../../../cpr-ir/test/helpers/seeds.ts";
 import type { VerifyReport } from "../../src/index.ts";
 import { BUNDLED, scratch } from "./process.ts";
 import { run } from "./run.ts";
@@ -250,5 +262,76 @@ describe("control path", () => {
     expect((await dev("del", "sim/nic0")).code).toBe(0);
     expect((await dev("show", "nic0")).code).toBe(2);
     expect((await dev("list", "--json")).json.map((d) => d.device)).toEqual(["sim/old", "sim/small"]);
+  });
+});
+
+describe("a parser on the same way", () => {
+  const frames = path.join(dir, "frames.jsonl");
+  const seeds = seedPackets().map((p, id) => ({ id, frame: Buffer.from(p).toString("hex") }));
+  fs.writeFileSync(frames, seeds.map((s) => `${JSON.stringify(s)}\n`).join(""));
+  const parsed = async (name: string) => (await run("dev", "parse", name, "--frames", frames, ...state)).json;
+  const flow = hashParser(shippedParser("flow-dissector")).sha256;
+
+  it("built, fetched, enabled by hash, run by the device; dumped as it was hashed", async () => {
+    await build("parser.img", "tx_csum", "rx_csum", "flow-dissector");
+    expect((await dev("add", "nic5")).code).toBe(0);
+    expect(await offloads("nic5")).toMatchObject({ parser: { state: "SOFTWARE", reason: "NO_PROGRAM" } });
+    const before = await parsed("nic5");
+    expect(new Set(before.map((j) => j.by))).toEqual(new Set(["software"]));
+    expect((await devlink("dev", "reload", "nic5", "action", "parser_fetch", "parser.img")).code).toBe(0);
+    expect(await offloads("nic5")).toMatchObject({
+      tx_csum: { state: "HARDWARE" },
+      parser: { state: "HARDWARE", kernel_hash: flow, device_hash: flow },
+    });
+    // the device finds what software found
+    const after = await parsed("nic5");
+    expect(after.map((j) => j.by)).toEqual(seeds.map(() => "device"));
+    expect(after.map((j) => ({ ...j, by: "software" }))).toEqual(before);
+
+    const dump = await devlink("dev", "parser", "dump", "nic5");
+    expect(`sha256:${createHash("sha256").update(dump.out).digest("hex")}`).toBe(flow);
+    expect(JSON.parse((await devlink("-j", "dev", "parser", "dump", "nic5")).out).cpr).toBe(1);
+    const show = JSON.parse((await devlink("-j", "dev", "parser", "show", "nic5")).out).parser["sim/nic5"];
+    expect(show.programs.at(-1)).toMatchObject({ function: "parser", target: "tcam", hash: flow });
+    expect(show.resources.table_entries.used).toBeGreaterThan(100);
+    expect(show.resources.table_entries.size).toBe(16384);
+    const info = JSON.parse((await devlink("-j", "dev", "info", "nic5")).out);
+    expect(info.info["sim/nic5"].versions.running["fw.parser.id"]).toBe(flow);
+  });
+
+  it("another parser than the kernel's: HASH_MISMATCH; the kernel's own may be chosen", async () => {
+    await build("ports.img", "ports");
+    expect((await devlink("dev", "reload", "nic5", "action", "parser_fetch", "ports.img")).code).toBe(0);
+    expect(await offloads("nic5")).toMatchObject({
+      parser: { state: "SOFTWARE", reason: "HASH_MISMATCH" },
+      tx_csum: { state: "SOFTWARE", reason: "NO_PROGRAM" },
+    });
+    const mine = path.join(dir, "mine.json");
+    fs.writeFileSync(mine, formatCpr(SHIPPED_PARSERS.ports));
+    expect(await dev("add", "nic6", "--parser", mine)).toMatchObject({ code: 0, err: "" });
+    expect((await devlink("dev", "reload", "nic6", "action", "parser_fetch", "ports.img")).code).toBe(0);
+    expect(await offloads("nic6")).toMatchObject({ parser: { state: "HARDWARE" } });
+    expect((await parsed("nic6"))[0]).toMatchObject({
+      by: "device",
+      metadata: expect.stringMatching(/^[0-9a-f]{24}$/),
+    });
+    expect((await dev("add", "nic7", "--parser", "nobody")).code).toBe(2);
+  });
+
+  it("what does not fit is refused with resource, need and room", async () => {
+    await build("big.img", "big");
+    expect((await dev("add", "nic8", "--profile", "small-parser")).code).toBe(0);
+    const ran = await devlink("dev", "reload", "nic8", "action", "parser_fetch", "big.img");
+    expect([ran.code, ran.err]).toEqual([
+      1,
+      expect.stringMatching(
+        /^Error: parser needs \d+ table_entries, device has 256\.\n.*No space left on device\n$/,
+      ),
+    ]);
+    await build("fits.img", "ports", "--device", "small-parser");
+    expect((await devlink("dev", "reload", "nic8", "action", "parser_fetch", "fits.img")).code).toBe(0);
+    expect((await dev("add", "nic9")).code).toBe(0);
+    const empty = await devlink("dev", "parser", "dump", "nic9");
+    expect([empty.code, empty.err]).toEqual([1, expect.stringContaining("Error: no parser is loaded.")]);
   });
 });

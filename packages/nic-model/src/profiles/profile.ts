@@ -143,7 +143,7 @@ export interface Profile {
   /** Null: fixed function. */
   readonly program: {
     readonly abi: number;
-    /** 3: npu. */
+    /** 3: npu; 4: tcam, where there is a parser engine ({@link Profile.parser}). */
     readonly targets: readonly number[];
     readonly instructions: number;
     readonly instructionsPerPacket: number;

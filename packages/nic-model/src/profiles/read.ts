@@ -56,7 +56,7 @@ const MEMBERS: Readonly<Record<string, readonly unknown[]>> = {
   "rx.csum.l3": ["ipv4", "ipv6"],
   "rx.csum.encap": ["vxlan", "geneve", "gre", "ipip"],
   "rx.csum.l4": ["tcp", "udp"],
-  "program.targets": [3],
+  "program.targets": [3, 4],
 };
 
 function merge(

@@ -66,7 +66,7 @@ export const ideal: Profile = {
   faults: [],
   program: {
     abi: 1,
-    targets: [3],
+    targets: [3, 4],
     instructions: 32768,
     instructionsPerPacket: 1_000_000,
     stack: 4096,

@@ -37,7 +37,7 @@ describe("a user's profile", () => {
         colour: 1,
         tx: { csum: { mode: "magic", startMax: -1, l3: ["ipx"], ipv4Options: 1, more: 2 } },
         rx: 7,
-        program: { targets: [4], stack: 1.5 },
+        program: { targets: [5], stack: 1.5 },
       }),
     ).toEqual([
       "basedOn",

@@ -95,7 +95,10 @@ function attempt(parser: Parser, device: TcamLimits): Attempt {
     let first: Attempt | null = null;
     for (const merging of ["all", "chains"] as const) {
       const program = fuse(draft, limits, merging);
-      const report = reportTcam(program, parser);
+      const report = reportTcam(
+        program,
+        parser.nodes.map((n) => n.name),
+      );
       const diagnostics = judge(report, limits);
       const found = { program, report, merging, diagnostics };
       if (diagnostics.length === 0) return found;

@@ -1,5 +1,4 @@
 /** What a TCAM parser engine holds, and what a program takes of it. */
-import { metadataSize, type Parser } from "../../ir/types.ts";
 import {
   bytesOfOp,
   gotosOf,
@@ -103,9 +102,9 @@ export function entryWindow(entry: Pick<TcamEntry, "ops">): number | null {
   return reach;
 }
 
-/** Count what a program takes, in all and by node. */
-export function reportTcam(program: TcamProgram, parser: Parser): TcamReport {
-  const names = [...parser.nodes.map((n) => n.name), "(exits)"];
+/** Count what a program takes, in all and by node. @param nodes - their names */
+export function reportTcam(program: TcamProgram, nodes: readonly string[]): TcamReport {
+  const names = [...nodes, "(exits)"];
   const uses = names.map((node) => ({
     node,
     entries: 0,
@@ -145,11 +144,37 @@ export function reportTcam(program: TcamProgram, parser: Parser): TcamReport {
       ops: most("ops"),
       bytesPerStep: most("bytesPerStep"),
       registers: program.numRegs,
-      metadataBytes: metadataSize(parser),
+      metadataBytes: program.metametaSize + program.frames * program.frameSize,
       steps: program.maxNodes * most("steps") + uses[uses.length - 1]!.steps,
     },
     nodes: uses.filter((u) => u.states > 0),
   };
+}
+
+/** Names of an engine's resources where programs of all kinds are counted: in images' notes, under devlink. */
+const NOTE_NAMES: Readonly<Record<TcamResource, string>> = {
+  entries: "table_entries",
+  states: "states",
+  window: "window_bytes",
+  keyBits: "key_bits",
+  ops: "steps_per_entry",
+  bytesPerStep: "bytes_per_entry",
+  registers: "registers",
+  metadataBytes: "metadata_bytes",
+  steps: "states_per_packet",
+};
+
+/** Amounts by those names. */
+export function tcamResources(amounts: Readonly<Record<TcamResource, number>>): Record<string, number> {
+  const entries = Object.entries(NOTE_NAMES) as [TcamResource, string][];
+  return Object.fromEntries(entries.map(([resource, name]) => [name, amounts[resource]]));
+}
+
+/** What a program takes, counted in the program itself: it may come from anywhere. */
+export function measureTcam(program: TcamProgram): Record<TcamResource, number> {
+  const nodes = program.states.reduce((n, s) => Math.max(n, s.node + 1), 0);
+  const names = Array.from({ length: nodes }, (_, i) => String(i));
+  return reportTcam(program, names).total;
 }
 
 /** Bytes of metadata that an entry writes. */

@@ -1,0 +1,54 @@
+/** Frames out of JSON lines or a capture, one after the other. */
+import { hexToBytes } from "@netoffload/internal";
+import type { CaptureReader } from "@netoffload/pcap";
+import { faultLine, openInput, readCaptureFile } from "./capture.ts";
+import type { Context } from "./command.ts";
+import { EXIT } from "./exit.ts";
+import { readJsonLines } from "./input.ts";
+
+/** Called for each frame; the bytes are valid until it returns. */
+export type FrameSink = (id: unknown, frame: Uint8Array) => void;
+
+/**
+ * Read frames. A bad line is answered in its place and the rest goes on.
+ * @param path - JSON lines {id, frame} (`.jsonl` or recognised), a capture, or `-`
+ * @returns the exit code
+ */
+export async function eachFrame(context: Context, path: string, frame: FrameSink): Promise<number> {
+  const input = await openInput(context, path);
+  if (input.json || /\.jsonl$/.test(path)) return eachLine(context, path, input.chunks, frame);
+  const sink = (reader: CaptureReader, packet: number): void =>
+    frame(packet, reader.bytes.subarray(reader.offset, reader.offset + reader.caplen));
+  const end = await readCaptureFile(
+    context,
+    path,
+    sink,
+    input.chunks === undefined ? {} : { chunks: input.chunks },
+  );
+  for (const fault of end.faults) context.err.line(faultLine(path, fault));
+  return end.faults.length > 0 ? EXIT.usage : EXIT.ok;
+}
+
+async function eachLine(
+  context: Context,
+  path: string,
+  chunks: AsyncIterable<Uint8Array> | undefined,
+  sink: FrameSink,
+): Promise<number> {
+  let code: number = EXIT.ok;
+  for await (const line of readJsonLines(context, path, chunks)) {
+    const frame = line.ok ? line.value.frame : undefined;
+    const good = typeof frame === "string" && /^([0-9a-f]{2})*$/i.test(frame);
+    const bytes = good ? hexToBytes(frame) : null;
+    if (line.ok && bytes !== null) {
+      sink(line.id, bytes);
+      continue;
+    }
+    code = EXIT.usage;
+    const error = line.ok
+      ? { code: "frame", message: "frame: an even number of hexadecimal digits is needed" }
+      : { code: line.code, message: line.message };
+    context.out.json({ id: line.id, error });
+  }
+  return code;
+}

@@ -53,13 +53,15 @@ function cRows(length: number, count = 1): Record<string, Row> {
 }
 
 console.log("in the library's memory; ratio: how many times as fast");
-for (const length of [9000, 64000]) {
+for (const length of [1460, 9000, 64000]) {
   const expected = slowPartial(room.subarray(0, length));
   const rows = { ours: jsRow(() => csumPartial(memory, at, length)), ...cRows(length) };
   const timing = await time(rows, expected);
+  // one call of 1,460 bytes: at most 1.7 times as long as C
+  const goals = length === 1460 ? ([1, 1 / 1.7] as const) : ([1.6, 0.6] as const);
   for (const [name, goal] of [
-    ["gcc -O3", 1.6],
-    ["gcc -O3 -march=native", 0.6],
+    ["gcc -O3", goals[0]],
+    ["gcc -O3 -march=native", goals[1]],
   ] as const) {
     if (!c[name]) continue;
     const better = timing.ns(`${name} 16`) < timing.ns(`${name} 32`) ? `${name} 16` : `${name} 32`;

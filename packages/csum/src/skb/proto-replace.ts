@@ -6,8 +6,24 @@
  * pseudo header is changed there without complement, everything else is left to whoever fills the checksum in.
  */
 import { CHECKSUM_COMPLETE, CHECKSUM_PARTIAL, type SkBuff } from "@netoffload/skbuff";
-import { csumAdd, csumFold, csumFrom32to16, csumSub, csumUnfold, type Wsum } from "../arith.ts";
-import { csumReplace4, csumReplaceByDiff } from "../update.ts";
+import { csumAdd, csumFrom32to16, csumSub, csumUnfold, type Wsum } from "../arith.ts";
+import { csumReplaceByDiff } from "../update.ts";
+
+/**
+ * What the three kinds of change have in common, told as a sum of the complements of old words and of new ones.
+ * @param whole - the sum over the packet changes as well: an IPv4 address, its header's checksum and this one did
+ */
+function replace(skb: SkBuff, field: number, diff: number, pseudohdr: boolean, whole: boolean): void {
+  const { view } = skb.memory;
+  const check = view.getUint16(field, true);
+  if (skb.ipSummed !== CHECKSUM_PARTIAL) {
+    view.setUint16(field, csumReplaceByDiff(check, diff), true);
+    // what is left of all three is this checksum's change
+    if (skb.ipSummed === CHECKSUM_COMPLETE && pseudohdr && whole) skb.csum = ~csumSub(diff, skb.csum) >>> 0;
+  } else if (pseudohdr) {
+    view.setUint16(field, csumFrom32to16(csumAdd(diff, csumUnfold(check))), true);
+  }
+}
 
 /**
  * A 32-bit word changed.
@@ -23,16 +39,7 @@ export function inetProtoCsumReplace4(
   to: number,
   pseudohdr: boolean,
 ): void {
-  const { view } = skb.memory;
-  const check = view.getUint16(field, true);
-  if (skb.ipSummed !== CHECKSUM_PARTIAL) {
-    view.setUint16(field, csumReplace4(check, from, to), true);
-    // address, IPv4 header checksum and this checksum changed: what is left of it is this checksum's change
-    if (skb.ipSummed === CHECKSUM_COMPLETE && pseudohdr)
-      skb.csum = ~csumAdd(csumSub(~skb.csum >>> 0, from), to) >>> 0;
-  } else if (pseudohdr) {
-    view.setUint16(field, csumFrom32to16(csumAdd(csumSub(csumUnfold(check), from), to)), true);
-  }
+  replace(skb, field, csumSub(to, from), pseudohdr, true);
 }
 
 /**
@@ -47,12 +54,12 @@ export function inetProtoCsumReplace2(
   to: number,
   pseudohdr: boolean,
 ): void {
-  inetProtoCsumReplace4(skb, field, from & 0xffff, to & 0xffff, pseudohdr);
+  replace(skb, field, csumSub(to & 0xffff, from & 0xffff), pseudohdr, true);
 }
 
-/** Sum of 4 complemented old words and 4 new ones, on top of a seed. */
-function diff16(view: DataView, from: number, to: number, seed: number): Wsum {
-  let sum = seed >>> 0;
+/** Sum of 4 complemented old words and 4 new ones. */
+function diff16(view: DataView, from: number, to: number): Wsum {
+  let sum = 0;
   for (let off = 0; off < 16; off += 4)
     sum = csumAdd(csumSub(sum, view.getUint32(from + off, true)), view.getUint32(to + off, true));
   return sum as Wsum;
@@ -71,11 +78,7 @@ export function inetProtoCsumReplace16(
   to: number,
   pseudohdr: boolean,
 ): void {
-  const { view } = skb.memory;
-  const check = view.getUint16(field, true);
-  if (skb.ipSummed !== CHECKSUM_PARTIAL)
-    view.setUint16(field, csumFold(diff16(view, from, to, ~csumUnfold(check) >>> 0)), true);
-  else if (pseudohdr) view.setUint16(field, csumFrom32to16(diff16(view, from, to, csumUnfold(check))), true);
+  replace(skb, field, diff16(skb.memory.view, from, to), pseudohdr, false);
 }
 
 /**
@@ -91,12 +94,5 @@ export function inetProtoCsumReplaceByDiff(
   pseudohdr: boolean,
   ipv6: boolean,
 ): void {
-  const { view } = skb.memory;
-  const check = view.getUint16(field, true);
-  if (skb.ipSummed !== CHECKSUM_PARTIAL) {
-    view.setUint16(field, csumReplaceByDiff(check, diff), true);
-    if (skb.ipSummed === CHECKSUM_COMPLETE && pseudohdr && !ipv6) skb.csum = ~csumSub(diff, skb.csum) >>> 0;
-  } else if (pseudohdr) {
-    view.setUint16(field, csumFrom32to16(csumAdd(diff, csumUnfold(check))), true);
-  }
+  replace(skb, field, diff, pseudohdr, !ipv6);
 }

@@ -118,6 +118,15 @@ const CHECKS: CheckRow[] = [
   ["DF is no fragment", () => v4({ frag: 0x4000 }), {}, "offload"],
   ["an extension header", () => v6(0, hop(6)), {}, "exthdr"],
   ["one that the device skips", () => v6(0, hop(6)), { ipv6ExtHdrs: true }, "offload"],
+  [
+    "as many as it skips",
+    () => v6(0, [...hop(60), ...hop(6)]),
+    { ipv6ExtHdrs: true, maxExtHdrs: 2 },
+    "offload",
+  ],
+  ["more", () => v6(0, [...hop(60), ...hop(6)]), { ipv6ExtHdrs: true, maxExtHdrs: 1 }, "exthdr"],
+  ["as long as it skips", () => v6(0, hop(6)), { ipv6ExtHdrs: true, maxExtHdrLen: 8 }, "offload"],
+  ["longer", () => v6(0, hop(6)), { ipv6ExtHdrs: true, maxExtHdrLen: 7 }, "exthdr"],
   ["a routing header, never", () => v6(43, srh(6, 1)), { ipv6ExtHdrs: true }, "rthdr"],
   ["a routing header that is used up, never", () => v6(43, srh(6, 0)), { ipv6ExtHdrs: true }, "rthdr"],
   [
@@ -184,6 +193,27 @@ const CHECKS: CheckRow[] = [
     () => vxlan(inner6, 54),
     { encap: true, encapIpv6: true },
     "offload*",
+  ],
+  [
+    "Ethernet in a tunnel: its header tells",
+    () => {
+      const skb = vxlan(inner6, 54);
+      skb.innerProtocol = 0x6558;
+      return skb;
+    },
+    { encap: true, encapIpv6: true },
+    "offload*",
+  ],
+  [
+    "Ethernet in a tunnel, of a type that the device does not know",
+    () => {
+      const skb = vxlan(inner4, 34);
+      skb.innerProtocol = 0x6558;
+      skb.memory.view.setUint16(skb.data + skb.innerNetworkOffset - 2, 0x0806, false);
+      return skb;
+    },
+    { encap: true },
+    "family*",
   ],
   ["a tunnel over IPv6", () => vxlan(inner4, 34, true), { encap: true }, "offload*"],
   [

@@ -111,7 +111,7 @@ else
   report(
     "csum check / tcpdump -nn -v",
     median(theirs) / ns,
-    10,
+    20,
     `tcpdump ${median(theirs).toFixed(0)} ns a packet`,
   );
 finish();

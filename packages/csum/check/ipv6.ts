@@ -65,6 +65,11 @@ function rplDestination(len: u32): bool {
   return true;
 }
 
+/** 5f00::/16 is for segment identifiers alone (RFC 9602). */
+function isSid(address: usize): bool {
+  return be16(address) == 0x5f00;
+}
+
 /** A routing header of `len` bytes at the cursor: where does the packet end up? */
 function routing(len: u32): void {
   const left: u32 = load<u8>(W.cur, 3);
@@ -84,6 +89,8 @@ function routing(len: u32): void {
     const last: u32 = load<u8>(W.cur, 4);
     // a reduced list omits the first segment
     known = known && left <= last + 1 && words >= 2 * (last + 1);
+    // a SID may be compressed: its endpoint rewrites the destination
+    known = known && !isSid(X.destination) && !isSid(W.cur + 8);
     if (known) X.destination = W.cur + 8;
   } else {
     known = false;

@@ -34,13 +34,14 @@ const MAX_HEADERS = 8192;
  * reduced ones) and home address options.
  * @param at - the IPv6 header, bytes from data
  * @param compressedSids - the network uses compressed SIDs (uSID, C-SID) or other behaviours that rewrite the
- *   destination: an SRH with segments left is then `unknown`, for nothing in the packet tells them apart
+ *   destination: an SRH with segments left is then `unknown`, for nothing in the packet tells them apart. Default: in
+ *   5f00::/16, which is for SIDs alone; elsewhere segments are addresses
  * @returns `malformed` where a routing header contradicts itself, `unknown` where the destination cannot be told:
  *   another type, or more than one routing header under way
  * @remarks not in the kernel: its sender knows the flow's destination, its receiver the header's
- * @see RFC 8200 section 8.1; RFC 2460 4.4 (RH0); RFC 6275 6.4 (RH2); RFC 6554 (RPL); RFC 8754 (SRH)
+ * @see RFC 8200 section 8.1; RFC 2460 4.4 (RH0); RFC 6275 6.4 (RH2); RFC 6554 (RPL); RFC 8754 (SRH); RFC 9800 (compressed SIDs)
  */
-export function ipv6FinalAddresses(skb: SkBuff, at: number, compressedSids = false): FinalAddresses {
+export function ipv6FinalAddresses(skb: SkBuff, at: number, compressedSids?: boolean): FinalAddresses {
   if (skbByte(skb, at + 39) < 0) return fail("truncated");
   if (skbByte(skb, at) >> 4 !== 6) return fail("malformed");
   let saddr = at + 8;
@@ -78,13 +79,16 @@ function take(skb: SkBuff, at: number, n: number): Uint8Array {
   return Uint8Array.from({ length: n }, (_, i) => skbByte(skb, at + i));
 }
 
+/** Is it an address of the block that segment identifiers have to themselves? @see RFC 9602 */
+const isSid = (address: Uint8Array): boolean => address[0] === 0x5f && address[1] === 0;
+
 /** The last address of a routing header that is not used up; the whole header is there. */
 function lastSegment(
   skb: SkBuff,
   at: number,
   hdrlen: number,
   daddr: Uint8Array,
-  compressedSids: boolean,
+  compressedSids: boolean | undefined,
 ): Uint8Array | AddressesUnknown {
   const left = skbByte(skb, at + 3);
   switch (skbByte(skb, at + 2)) {
@@ -101,7 +105,8 @@ function lastSegment(
       const lastEntry = skbByte(skb, at + 4);
       // a reduced list omits the first segment, so segments_left may be one more
       if (left > lastEntry + 1 || hdrlen < 2 * (lastEntry + 1)) return "malformed";
-      return compressedSids ? "unknown" : take(skb, at + 8, 16);
+      const last = take(skb, at + 8, 16);
+      return (compressedSids ?? (isSid(daddr) || isSid(last))) ? "unknown" : last;
     }
     default:
       return "unknown";

@@ -246,6 +246,16 @@ const EXTENSION_CASES: Case[] = [
     expect: "udp:ok",
   },
   {
+    name: "segment identifiers that may be compressed, under way",
+    frame: in6(43, bytes(routing(4, 1, [0, 0, 0, 0, 0x5f, 0, ...V6_LAST.slice(2)]), udpTo(V6_LAST))),
+    expect: "udp:unverifiable(unknown_destination)",
+  },
+  {
+    name: "segment identifiers that may be compressed, arrived",
+    frame: in6(43, bytes(routing(4, 0, [0, 0, 0, 0, 0x5f, 0, ...V6_LAST.slice(2)]), udpTo(V6_DST))),
+    expect: "udp:ok",
+  },
+  {
     name: "RPL, 15 bytes elided of the last address",
     frame: in6(43, bytes(routing(3, 1, [0xff, 0x70, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0]), udpTo(V6_LAST))),
     expect: "udp:ok",

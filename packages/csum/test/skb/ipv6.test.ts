@@ -110,7 +110,8 @@ describe("final addresses", () => {
     words?: number,
   ): number[] => routing(4, left, [last, 0, 0, 0, ...segments.flat()], words);
 
-  const address = (first: number, headers: readonly number[], compressed = false): string => {
+  const SID = [0x5f, 0, ...LAST.slice(2)];
+  const address = (first: number, headers: readonly number[], compressed?: boolean): string => {
     const packet = ipv6(first, bytes(headers, udp(noise(9), pseudo6)));
     const skb = make(packet, { protocol: 0x86dd });
     const found = ipv6FinalAddresses(skb, 0, compressed);
@@ -123,6 +124,7 @@ describe("final addresses", () => {
         ["dst", V6_DST],
         ["last", LAST],
         ["home", HOME],
+        ["sid", SID],
       ].find(([, b]) => [...a].join() === b!.toString())?.[0] as string;
     return `${which(found.saddr)} ${which(found.daddr)}`;
   };
@@ -140,6 +142,9 @@ describe("final addresses", () => {
     ["SRH with more left", 43, srh(2, 0, [LAST]), "malformed"],
     ["SRH too short for last_entry", 43, srh(1, 1, [LAST]), "malformed"],
     ["SRH with compressed SIDs", 43, srh(1, 0, [LAST]), "unknown", true],
+    ["SRH in the block of SIDs: they may be compressed", 43, srh(1, 0, [SID]), "unknown"],
+    ["the same, said to be plain addresses", 43, srh(1, 0, [SID]), "src sid", false],
+    ["the same, used up", 43, srh(0, 0, [SID]), "src dst"],
     [
       "RPL: 15 bytes elided from the last",
       43,

@@ -243,11 +243,15 @@ export const RX_OPS: readonly Op[] = [
   {
     name: "ipv6_final_addresses",
     ours: true,
-    fields: { packet: "hex, from the IPv6 header", "compressed_sids?": "bool" },
+    fields: { packet: "hex, from the IPv6 header", "compressed_sids?": "bool; default: in 5f00::/16" },
     result: "{saddr,daddr,proto,offset} or {reason}",
     run: (f, bench) =>
       withSkb(bench, f.hex("packet"), f, (skb) => {
-        const found = ipv6FinalAddresses(skb, 0, f.bool("compressed_sids", false));
+        const found = ipv6FinalAddresses(
+          skb,
+          0,
+          f.has("compressed_sids") ? f.bool("compressed_sids", false) : undefined,
+        );
         return found.ok
           ? { saddr: hex(found.saddr), daddr: hex(found.daddr), proto: found.proto, offset: found.offset }
           : { reason: found.reason };

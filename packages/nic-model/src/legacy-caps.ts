@@ -4,7 +4,7 @@
  */
 import { type LegacyCsumCaps, NO_CSUM_CAPS, type UdpTunnel, type UdpTunnels } from "@netoffload/csum";
 import { ethTypeVlan, type SkBuff, skbBe16, skbByte } from "@netoffload/skbuff";
-import type { Profile } from "./profiles/profile.ts";
+import type { Profile, TxCsumProfile } from "./profiles/profile.ts";
 
 const ETH_P_TEB = 0x6558;
 
@@ -95,6 +95,15 @@ export function lengthsUnfit(
   }
   if (csum.offsetEven && ((start | skb.csumOffset) & 1) !== 0) return "offset-odd";
   return csum.headerWindow > 0 && start + skb.csumOffset + 2 > csum.headerWindow ? "window" : "";
+}
+
+/**
+ * Would the device send a computed 0 where it must be 0xffff? Both verify, but for UDP 0 says "no checksum"; and only of
+ * TCP is it known that nobody minds, so a device asked by start and offset that sends 0 is asked for nothing else.
+ */
+export function zeroUnfit(skb: SkBuff, csum: TxCsumProfile): boolean {
+  if (skb.csumOffset === 6) return csum.udpZero === "zero";
+  return csum.mode === "generic" && csum.tcpZero === "zero" && skb.csumOffset !== 16;
 }
 
 /** Is it a tunnel that the device looks into? @param skb - encapsulated, all header offsets set */

@@ -2,7 +2,7 @@
 import { type LegacyCsumCaps, skbCsumHwoffloadLegacyCheck } from "@netoffload/csum";
 import type { SkBuff } from "@netoffload/skbuff";
 import { CSUM_MODE } from "./descriptor.ts";
-import { lengthsUnfit, locateHeaders, tunnelUnfit } from "./legacy-caps.ts";
+import { lengthsUnfit, locateHeaders, tunnelUnfit, zeroUnfit } from "./legacy-caps.ts";
 import type { Profile } from "./profiles/profile.ts";
 
 /** How a device is asked for a checksum. */
@@ -48,6 +48,7 @@ function decideGeneric(skb: SkBuff, profile: Profile, queue: number): Asked | st
   if (skb.isGso) return "gso";
   if (skb.csumNotInet !== 0) return "sctp-crc";
   if (skb.encapsulation !== 0 && csum.encap.length === 0) return "encapsulated";
+  if (zeroUnfit(skb, csum)) return "l4";
   const start = skb.checksumStartOffset;
   if (start < 0 || start > csum.startMax) return "l4-offset";
   const unfit = lengthsUnfit(skb, profile, false, queue);

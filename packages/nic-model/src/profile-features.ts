@@ -12,7 +12,7 @@ import {
   simplifiedFixFeatures,
   vlanFeaturesCheck,
 } from "@netoffload/skbuff";
-import { lengthsUnfit, tunnelUnfit } from "./legacy-caps.ts";
+import { lengthsUnfit, tunnelUnfit, zeroUnfit } from "./legacy-caps.ts";
 import type { Profile } from "./profiles/profile.ts";
 
 /** What a device of this profile has on, and what a user may toggle. */
@@ -89,6 +89,7 @@ function featuresCheck(skb: SkBuff, features: Features, profile: Profile, queue:
   const start = skb.checksumStartOffset;
   const inner = skb.encapsulation !== 0;
   const unfit =
+    zeroUnfit(skb, csum) ||
     skb.len < csum.minLen ||
     start > csum.startMax ||
     (inner && csum.encap.length > 0 && tunnelUnfit(skb, profile) !== "") ||

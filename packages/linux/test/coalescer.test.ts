@@ -49,6 +49,19 @@ describe.runIf(live)("KernelCoalescer", () => {
     expect(result!.packets.map((p) => p.frame.length)).toEqual([154, 154, 154]);
   });
 
+  it("answers many bursts in their order, thousands of frames a second", async () => {
+    const lengths = Array.from({ length: 200 }, (_, i) => 1 + (i % 40));
+    for (const n of [2, 2]) kernel.add(burst(n));
+    await kernel.run();
+    for (const n of lengths) kernel.add(burst(n, 100 + n));
+    const started = performance.now();
+    const { results } = await kernel.run();
+    const frames = lengths.reduce((sum, n) => sum + n, 0);
+    console.log(`${frames} frames, ${Math.round((1000 * frames) / (performance.now() - started))} a second`);
+    for (const [i, n] of lengths.entries())
+      expect(results[i]!.packets.map((p) => p.frame.length)).toEqual([54 + (100 + n) * n]);
+  });
+
   it("refuses a burst longer than one poll takes", () => {
     expect(() => kernel.add(burst(61))).toThrow(LinuxError);
   });

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeMessage } from "../src/fixture/protocol.ts";
 import { RecordWriter } from "../src/fixture/records.ts";
 import { Fixture, LinuxError } from "../src/index.ts";
+import { QUESTION_HEAD } from "../src/oracle/checksum-fixture.ts";
 import { live } from "./own-namespace.ts";
 
 const KILLED = 100;
@@ -128,8 +129,8 @@ function randomFrom(seed: number): (n: number) => number {
 /** Frames that ask for a UDP checksum. */
 function manyFrames(n: number): Uint8Array {
   const writer = new RecordWriter();
-  const frame = new Uint8Array(10 + 14 + 20 + 8 + 100);
-  frame.set([1, 0, 0, 0, 0, 0, 34, 0, 6, 0]);
+  const frame = new Uint8Array(QUESTION_HEAD + 14 + 20 + 8 + 100);
+  frame.set([255, 255, 255, 255, 1, 0, 0, 0, 0, 0, 34, 0, 6, 0]);
   for (let i = 0; i < n; i++) writer.push(frame);
   return writer.finish();
 }

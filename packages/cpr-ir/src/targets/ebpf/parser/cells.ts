@@ -12,6 +12,8 @@ export interface Cell {
   put(value: Operand): void;
   /** Add 1. */
   step(): void;
+  /** A loop goes on: what the verifier knows of a number below 2^31, by which it would tell rounds apart, is lost. */
+  forget(): void;
 }
 
 /** In memory that the verifier does not follow. */
@@ -39,6 +41,10 @@ export class MemoryCell implements Cell {
     this.#code.alu(ALU_OP.ADD, r, 1);
     this.put({ r });
   }
+
+  forget(): void {
+    // the verifier knows nothing of what lies there
+  }
 }
 
 /** In a register; numbers known when compiling are put there so that the verifier does not know them. */
@@ -65,7 +71,13 @@ export class RegisterCell implements Cell {
 
   step(): void {
     this.#code.alu(ALU_OP.ADD, this.#r, 1);
-    // changes nothing but what the verifier knows: a least number, by which it would tell rounds of a loop apart
+  }
+
+  forget(): void {
+    // added to a zero of which no bit is known: any number of 31 bits, in each round of a loop
+    const zero = this.#hidden();
+    this.#code.wide(ALU_OP.MUL, zero, { r: zero });
+    this.#code.wide(ALU_OP.ADD, this.#r, { r: zero });
     this.#code.alu(ALU_OP.AND, this.#r, COUNTS);
   }
 }

@@ -8,6 +8,7 @@ import { type Code, MAX_OFFSET, type Operand } from "./code.ts";
 import { type MetadataTrace, MetadataWriter, type Place } from "./metadata.ts";
 import { orderNodes } from "./order.ts";
 import { most, oneByte, type UnitAt, Values } from "./values.ts";
+import { countersBelowMax, countersStepped } from "./visits.ts";
 
 /** What surrounds a graph. */
 export interface GraphHost {
@@ -56,6 +57,8 @@ export class Graph implements BodyHost {
   readonly #bodies: Bodies;
   readonly #isBack: (from: number, to: number) => boolean;
   readonly #order: readonly number[];
+  readonly #belowMax: ReadonlySet<number>;
+  readonly #counted: ReadonlySet<number>;
   #frame: Place | null = null;
 
   constructor(host: GraphHost) {
@@ -71,11 +74,13 @@ export class Graph implements BodyHost {
       return label;
     };
     this.act = (actions, unit) => this.#act(actions, unit);
-    this.values = new Values(host.code, host, host.end);
+    this.values = new Values(host.code, host, host.end, host.parser.counters);
     this.#labels = host.parser.nodes.map(() => host.code.label());
     this.#bodies = new Bodies(this);
     const { order, isBack } = orderNodes(host.parser);
     this.#order = order;
+    this.#belowMax = countersBelowMax(host.parser);
+    this.#counted = countersStepped(host.parser);
     this.#isBack = isBack;
   }
 
@@ -252,6 +257,10 @@ export class Graph implements BodyHost {
       cell.put(0);
       return;
     }
+    if (this.#belowMax.has(index)) {
+      cell.step();
+      return;
+    }
     const past = code.label();
     const full = counter.errorExceeded ? this.finish(CODE.STOP_CNTR1 - index) : past;
     code.jumpIf(JMP_OP.JGE, cell.get(), counter.max, full);
@@ -309,7 +318,11 @@ export class Graph implements BodyHost {
       code.jumpWide(JMP_OP.JEQ, left, 0, this.finish(CODE.STOP_OKAY));
     }
     // bounded by the number of nodes: the time is never up
-    if (way.back) code.mayGoto(this.finish(CODE.STOP_MAX_NODES));
+    if (way.back) {
+      const { nodes, encaps, counters } = this.#host;
+      for (const cell of [nodes, encaps, ...counters.filter((_, i) => this.#counted.has(i))]) cell?.forget();
+      code.mayGoto(this.finish(CODE.STOP_MAX_NODES));
+    }
     code.jump(this.#labels[way.to]!);
   }
 }

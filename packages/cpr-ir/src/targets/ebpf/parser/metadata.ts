@@ -1,6 +1,6 @@
 /** Metadata entries as eBPF. */
 import { CODE } from "../../../ir/codes.ts";
-import { type Counter, fieldMax, type MdTarget, type Metadata } from "../../../ir/types.ts";
+import { type Counter, type Expr, fieldMax, type MdTarget, type Metadata } from "../../../ir/types.ts";
 import { ALU_OP, JMP_OP } from "../opcode.ts";
 import type { Cell } from "./cells.ts";
 import { type Code, MAX_OFFSET, type Operand } from "./code.ts";
@@ -54,16 +54,27 @@ export class MetadataWriter {
 
   /** Entries in order. */
   write(list: readonly Metadata[], unit: UnitAt): void {
-    for (const m of list) {
-      if (m.when === null) {
-        this.#entry(m, unit);
-        continue;
+    for (let i = 0; i < list.length; ) {
+      const { when } = list[i]!;
+      let end = i + 1;
+      if (when === null) this.#entry(list[i]!, unit);
+      else {
+        // those behind it that need the same condition, and perhaps more, are skipped with it
+        while (end < list.length && follows(when, list[end - 1]!, list[end]!)) end++;
+        const past = this.#code.label();
+        this.#values.branch(when, unit, false, past);
+        for (const m of list.slice(i, end)) this.#when(m, without(m.when!, when), unit);
+        this.#code.place(past);
       }
-      const past = this.#code.label();
-      this.#values.branch(m.when, unit, false, past);
-      this.#entry(m, unit);
-      this.#code.place(past);
+      i = end;
     }
+  }
+
+  #when(m: Metadata, when: Expr | null, unit: UnitAt): void {
+    const past = this.#code.label();
+    if (when !== null) this.#values.branch(when, unit, false, past);
+    this.#entry(m, unit);
+    this.#code.place(past);
   }
 
   #entry(m: Metadata, unit: UnitAt): void {
@@ -255,4 +266,24 @@ export class MetadataWriter {
       left -= odd ? 1 : 2;
     }
   }
+}
+
+const same = (a: Expr, b: Expr): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** Does an entry need a condition that was found to hold, and that the entry before has not changed? */
+function follows(when: Expr, before: Metadata, m: Metadata): boolean {
+  if (m.when === null || (before.target.kind === "key" && !ofPacket(when))) return false;
+  return same(m.when, when) || (m.when.kind === "and" && m.when.ents.some((e) => same(e, when)));
+}
+
+/** A condition on the packet's bytes alone. */
+function ofPacket(expr: Expr): boolean {
+  return expr.kind === "compare" ? expr.load.source.kind === "field" : expr.ents.every(ofPacket);
+}
+
+/** What is left of a condition where another holds; null: nothing. */
+function without(expr: Expr, when: Expr): Expr | null {
+  if (same(expr, when)) return null;
+  if (expr.kind !== "and") return expr;
+  return { ...expr, ents: expr.ents.filter((e) => !same(e, when)) };
 }

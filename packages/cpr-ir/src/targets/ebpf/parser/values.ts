@@ -1,5 +1,5 @@
 /** Loads, conditions and amounts as eBPF. */
-import type { Amount, Check, CompareOp, Expr, Load } from "../../../ir/types.ts";
+import type { Amount, Check, CompareOp, Counter, Expr, Load } from "../../../ir/types.ts";
 import { ALU_OP, JMP_OP } from "../opcode.ts";
 import type { Cell } from "./cells.ts";
 import type { Code, Operand } from "./code.ts";
@@ -67,7 +67,10 @@ export class Values {
   /** Behind the packet's last byte. */
   readonly #end: number;
 
-  constructor(code: Code, cells: Cells, end: number) {
+  readonly #counters: readonly Counter[];
+
+  constructor(code: Code, cells: Cells, end: number, counters: readonly Counter[]) {
+    this.#counters = counters;
     this.code = code;
     this.cells = cells;
     this.#end = end;
@@ -86,6 +89,9 @@ export class Values {
       if (mask === 0xff) mask = ALL;
     } else {
       d = this.#source(load, unit);
+      // bits that are never set need not be cut off
+      if (load.source.kind === "counter" && (this.#counters[load.source.counter]!.max & ~mask) === 0)
+        mask = ALL;
       if (load.source.kind === "field" && mask === 2 ** (8 * load.source.len) - 1) mask = ALL;
     }
     if (mask !== ALL) code.alu(ALU_OP.AND, d, mask);

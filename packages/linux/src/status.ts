@@ -33,6 +33,7 @@ const HOW: Readonly<Record<string, string>> = {
   veth: "a kernel with CONFIG_VETH",
   bridge: "a kernel with CONFIG_BRIDGE",
   "bpf arena": "Linux 6.9 or later, x86-64 or arm64",
+  "keys of the flow dissector": "CAP_PERFMON, and a 64-bit kernel that leaves them on its stack",
   "bpf JIT": "a kernel with CONFIG_BPF_JIT",
 };
 

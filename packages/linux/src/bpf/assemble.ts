@@ -30,8 +30,6 @@ export const alu = (op: keyof typeof ALU, dst: number, value: number): Insn =>
   insn(ALU[op], dst, 0, 0, value);
 /** dst = -dst. */
 export const negate = (dst: number): Insn => insn(0x87, dst, 0, 0, 0);
-/** dst = dst - src. */
-export const subtract = (dst: number, src: number): Insn => insn(0x1f, dst, src, 0, 0);
 /** dst = *(src + off). */
 export const load = (width: Width, dst: number, src: number, off: number): Insn =>
   insn(0x61 | SIZE[width], dst, src, off, 0);

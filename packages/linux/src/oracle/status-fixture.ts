@@ -4,6 +4,7 @@ import { libc } from "../libc.ts";
 import { Route } from "../netlink/route.ts";
 import { StructBytes } from "../struct-bytes.ts";
 import * as tap from "../tap.ts";
+import { FlowKeysProbe } from "./flow-keys-probe.ts";
 import type { Handler } from "./handlers.ts";
 
 const BPF_MAP_CREATE = 0;
@@ -61,5 +62,6 @@ export function statusFixture(): Handler {
   };
   for (const [name, type] of Object.entries(PROGRAM_TYPES))
     facilities[`bpf ${name} programs`] = tried(() => loadProgram(type));
+  facilities["keys of the flow dissector"] = tried(() => new FlowKeysProbe().close());
   return () => ({ json: facilities, bytes: new Uint8Array(0) });
 }

@@ -16,7 +16,16 @@ describe.runIf(live)("live status", () => {
     expect(json[0]).toMatchObject({ status: true, kernel: release(), usable: true });
     const facilities = json[0]!.facilities as { name: string; present: boolean }[];
     const present = facilities.filter((f) => f.present).map((f) => f.name);
-    for (const name of ["Linux", "koffi", "root", "network namespace", "tap", "bridge", "veth"])
+    for (const name of [
+      "Linux",
+      "koffi",
+      "root",
+      "network namespace",
+      "tap",
+      "bridge",
+      "veth",
+      "keys of the flow dissector",
+    ])
       expect(present).toContain(name);
     expect(facilities.map((f) => f.name)).toContain("bpf arena");
   });

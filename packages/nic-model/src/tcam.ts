@@ -41,6 +41,8 @@ export class TcamEngine {
 
   readonly #maxSteps: number;
   readonly #regs: Uint32Array;
+  /** Keys of the state that is looked at. */
+  readonly #found: Uint32Array;
   #packet: Uint8Array = new Uint8Array(0);
   #end = 0;
   #cursor = 0;
@@ -52,6 +54,7 @@ export class TcamEngine {
     this.metadata = new Uint8Array(program.metametaSize + program.frames * program.frameSize);
     this.#regs = new Uint32Array(program.numRegs);
     this.keys = this.#regs.subarray(0, program.numKeys);
+    this.#found = new Uint32Array(program.states.reduce((n, s) => Math.max(n, s.keys.length), 0));
     this.#maxSteps = maxSteps;
   }
 
@@ -132,15 +135,16 @@ export class TcamEngine {
     return at;
   }
 
-  /** The first row that matches; the last one matches everything. */
+  /** The first row that matches; the last one matches everything. Keys are read once, as the hardware's are. */
   #match(keys: readonly TcamSource[], entries: readonly TcamEntry[]): TcamEntry {
     const last = entries.length - 1;
+    const found = this.#found;
+    if (last > 0) for (let k = 0; k < keys.length; k++) found[k] = this.#value(keys[k]!);
     for (let i = 0; i < last; i++) {
-      const e = entries[i]!;
-      let hit = true;
-      for (let k = 0; k < keys.length && hit; k++)
-        hit = ((this.#value(keys[k]!) & e.masks[k]!) ^ e.values[k]!) === 0;
-      if (hit) return e;
+      const { masks, values } = entries[i]!;
+      let k = 0;
+      while (k < keys.length && ((found[k]! & masks[k]!) ^ values[k]!) === 0) k++;
+      if (k === keys.length) return entries[i]!;
     }
     return entries[last]!;
   }

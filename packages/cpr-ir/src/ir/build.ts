@@ -39,8 +39,10 @@ export function check(code: number | string, ...ents: ExprText[]): CheckText {
   return { "default-fail": code, ents };
 }
 
-/** Entries of a table from `[key, node]` pairs. */
-export function entries<N = never>(...pairs: readonly (readonly [Num, string | N])[]): EntryText<N>[] {
+/** Entries of a table from `[key, node]` pairs: names, or nodes written in place. */
+export function entries(...pairs: readonly (readonly [Num, string])[]): EntryText<never>[];
+export function entries<N extends object>(...pairs: readonly (readonly [Num, string | N])[]): EntryText<N>[];
+export function entries<N>(...pairs: readonly (readonly [Num, string | N])[]): EntryText<N>[] {
   return pairs.map(([key, node]) => ({ key, node }));
 }
 
@@ -68,7 +70,7 @@ export class ParserBuilder {
 
   /** Add a table of parse nodes, TLV nodes or array nodes. */
   table(name: string, ...pairs: readonly (readonly [Num, string])[]): this {
-    (this.#document["proto-tables"] ??= []).push({ name, ents: entries<never>(...pairs) });
+    (this.#document["proto-tables"] ??= []).push({ name, ents: entries(...pairs) });
     return this;
   }
 
@@ -93,9 +95,20 @@ export class ParserBuilder {
     return this;
   }
 
-  /** Name a list of metadata entries. */
-  metadata(name: string, ...ents: MetadataText[]): this {
-    (this.#document["metadata-list"] ??= []).push({ name, ents });
+  /** Name one metadata entry. */
+  metadataObject(name: string, entry: Omit<MetadataText, "name">): this {
+    (this.#document["metadata-objects"] ??= []).push({ name, ...entry });
+    return this;
+  }
+
+  /** Name a list of metadata entries; a string is the name of a single one ({@link metadataObject}), and comes last. */
+  metadata(name: string, ...ents: readonly (MetadataText | string)[]): this {
+    const list = ents.filter((e) => typeof e === "string");
+    (this.#document["metadata-list"] ??= []).push({
+      name,
+      ents: ents.filter((e) => typeof e !== "string"),
+      ...(list.length === 0 ? {} : { list }),
+    });
     return this;
   }
 

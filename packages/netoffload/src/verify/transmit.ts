@@ -6,6 +6,7 @@ import type { ExecDevice } from "../exec-device.ts";
 import { countReason, type OffloadReport } from "../report.ts";
 import type { MismatchKind } from "./mismatch.ts";
 import { MTU, targetOf } from "./target.ts";
+import { setTunnelHeaders } from "./tunnel-headers.ts";
 import { BATCH, type Staged, shown, type Verifier } from "./verifier.ts";
 
 /** Bytes of the linear part of a large frame; the rest lies in fragments, as a stack's super-packets do. */
@@ -120,6 +121,7 @@ export class Transmit {
     skb.ipSummed = CHECKSUM_PARTIAL;
     skb.csumStart = HEADROOM + target.start;
     skb.csumOffset = target.fieldOffset;
+    setTunnelHeaders(skb, bytes, this.#verifier.pipeline.driver.l2Length, target.start);
     return address;
   }
 

@@ -52,6 +52,20 @@ describe("the main job", () => {
     expect(offloads.rx_csum!.checked_against_capture).toBe(offloads.rx_csum!.offloaded);
   });
 
+  it("on fixed-function devices: tunnels of the capture go to those that look into them", async () => {
+    const rows: [string, string[]][] = [
+      ["word-dword", ["l4", "rthdr"]],
+      ["payload-sum", ["exthdr", "l4", "rthdr", "tunnel", "tunnel-port"]],
+    ];
+    for (const [device, reasons] of rows) {
+      const { code, json } = await run("verify", "--json", "--device", device);
+      const { tx_csum, rx_csum } = report(json).offloads;
+      expect([code, tx_csum!.mismatches, rx_csum!.mismatches]).toEqual([0, 0, 0]);
+      expect(Object.keys(tx_csum!.fallback).sort()).toEqual(reasons);
+      expect(tx_csum!.offloaded).toBeGreaterThan(4000);
+    }
+  });
+
   it("reads well", async () => {
     const { code, out } = await run("verify");
     expect(code).toBe(0);

@@ -85,7 +85,7 @@ export function drawCase(cell: CsumCell, index: number, random: Random): CsumCas
   const whole = new Uint8Array(length);
   random.fill(whole);
   writeHeaders(whole, cell, extensions, optionsLen, l4);
-  if (cell.lies === "yes") lie(whole, cell, random);
+  if (cell.lies === "yes") lie(whole, cell, l4, random);
   const frame = cell.truncated === "yes" ? truncate(whole, random, cell, l4) : whole;
   const { route } = BOUNDS[cell.bound];
   const [csumStart, csumOffset] = range(cell, random, l4, frame.length);
@@ -137,7 +137,7 @@ function writeHeaders(
 }
 
 /** Length fields that say anything: nothing of them may matter. */
-function lie(frame: Uint8Array, cell: CsumCell, random: Random): void {
+function lie(frame: Uint8Array, cell: CsumCell, l4: number, random: Random): void {
   const l3 = ETH_HLEN + 4 * Number(cell.vlan);
   const at = cell.family === "ipv4" ? l3 + 2 : l3 + 4;
   be16(
@@ -147,6 +147,9 @@ function lie(frame: Uint8Array, cell: CsumCell, random: Random): void {
   );
   if (cell.family === "ipv4" && random.oneIn(2)) frame[l3] = 0x40 + random.below(16);
   if (cell.family === "ipv6" && cell.extension !== "none") frame[l3 + 41] = random.below(256);
+  if (cell.l4 === "udp")
+    be16(frame, l4 + 4, random.pick([0, 7, 8, frame.length, 0xffff, random.below(65536)]));
+  if (cell.l4 === "tcp") frame[l4 + 12] = random.below(256);
 }
 
 /** A number of a parity in from..to, which is at least two long. */

@@ -39,6 +39,7 @@ export { Interpreter, type Trace } from "./interp/run.ts";
 export { check, entries, field, ParserBuilder, parser, when } from "./ir/build.ts";
 export { CODE, type CodeName, codeName, codeOf, isCode, isOkay } from "./ir/codes.ts";
 export type * from "./ir/document.ts";
+export { FLOW_KEYS, FLOW_KEYS_BYTES, type FlowKeysMember, type FlowKeysPlace } from "./ir/flow-keys.ts";
 export {
   type Actions,
   type Amount,
@@ -109,14 +110,7 @@ export {
   flowDissectorTarget,
   xdpTarget,
 } from "./targets/ebpf/parser/compile.ts";
-export {
-  FLOW_KEYS,
-  FLOW_KEYS_BYTES,
-  type FlowKeysField,
-  type FlowKeysMember,
-  type FlowKeysPlace,
-  toFlowKeys,
-} from "./targets/ebpf/parser/flow-keys.ts";
+export { type FlowKeysField, flowKeysFields, toFlowKeys } from "./targets/ebpf/parser/flow-keys.ts";
 export {
   SLOT,
   SLOT_OPTION,

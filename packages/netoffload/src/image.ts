@@ -1,12 +1,14 @@
 /** Images of several programs, compiled for their targets. */
 import {
   type CompiledProgram,
+  type CprFile,
   canonicalCpr,
   compileEbpf,
   compileFlowDissector,
   compileNpu,
   compileTcam,
   compileXdp,
+  flowKeysFields,
   type ImageInput,
   IR_KIND,
   PARSER_FUNCTION,
@@ -49,8 +51,12 @@ function parserInput(parser: Parser, limits: TcamLimits): ImageInput {
 }
 
 /** An image of one parser for the live kernel: a flow dissector or an XDP program. */
-export function kernelParserImage(parser: Parser, target: "ebpf" | "xdp"): Result<Uint8Array> {
-  const compiled = target === "xdp" ? compileXdp(parser) : compileFlowDissector(parser);
+export function kernelParserImage(
+  { parser, document }: Pick<CprFile, "parser" | "document">,
+  target: "ebpf" | "xdp",
+): Result<Uint8Array> {
+  const compiled =
+    target === "xdp" ? compileXdp(parser) : compileFlowDissector(parser, flowKeysFields(document));
   if (!compiled.ok) return compiled;
   const program: ImageInput = { ...parserCommon(parser), ...compiled.value, target: TARGET[target] };
   return { ok: true, value: writeImage({ programs: [program] }) };

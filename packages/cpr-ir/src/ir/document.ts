@@ -4,6 +4,7 @@
  * Property names and meanings are those of the JSON; `src/json/shapes.ts` holds ranges and defaults. Offsets
  * and lengths are bytes. Codes are numbers or names, other numbers may be hexadecimal strings in a file.
  */
+import type { FlowKeysMember } from "./flow-keys.ts";
 
 /** A code by number or name. */
 export type CodeText = number | string;
@@ -259,6 +260,19 @@ export interface LayoutText {
   bits?: Num;
 }
 
+/** A place of the metadata that is a member of struct bpf_flow_keys; says nothing about the parse. */
+export interface FlowKeysText {
+  member: FlowKeysMember;
+  comment?: string;
+  "md-off": Num;
+  length: Num;
+  "is-frame"?: boolean;
+  endian?: "big" | "little";
+  "bit-shift"?: Num;
+  bits?: Num;
+  values?: { value: Num; means: Num }[];
+}
+
 /** An annotated match table: outside the parser's hash, inside its dump. */
 export interface TableText {
   name: string;
@@ -285,5 +299,6 @@ export interface CprDocument {
   "cond-exprs-list"?: { name: string; comment?: string; ents: CheckText[] }[];
   counters?: CounterText[];
   "metadata-layout"?: LayoutText[];
+  "flow-keys"?: FlowKeysText[];
   tables?: TableText[];
 }

@@ -2,6 +2,7 @@
  * Every object of a document, property by property: one table that the reader, the printer and the published
  * JSON Schema are made from.
  */
+import { FLOW_KEYS } from "../ir/flow-keys.ts";
 
 /** What a property holds. */
 export type Kind =
@@ -117,6 +118,10 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = /* @__PURE__ */ (() =>
     },
     counters: { kind: list("counter"), doc: "Counters." },
     "metadata-layout": { kind: list("layout"), doc: "Names of metadata places; no meaning for the parse." },
+    "flow-keys": {
+      kind: list("flow-keys-field"),
+      doc: "What a flow dissector hands over as struct bpf_flow_keys. Absent: the metameta area is that struct. Outside the hash.",
+    },
     tables: { kind: list("table"), doc: "Annotated match tables, outside the hash." },
   },
   parser: {
@@ -436,6 +441,28 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = /* @__PURE__ */ (() =>
     "bit-shift": { kind: SHIFT, default: 0, doc: "Lowest bit." },
     bits: { kind: { t: "int", min: 1, max: 32 }, doc: "Bits. Absent: all." },
   },
+  "flow-keys-field": {
+    member: {
+      kind: { t: "word", of: Object.keys(FLOW_KEYS) },
+      required: true,
+      doc: "Member of the struct; ports, ipv4_addrs and ipv6_addrs are two beside each other.",
+    },
+    ...COMMENT,
+    "md-off": { kind: U16, required: true, doc: "First byte." },
+    length: { kind: { t: "int", min: 1, max: 32 }, required: true, doc: "Bytes." },
+    "is-frame": { kind: BOOL, default: false, doc: "In a frame; all frames are one." },
+    endian: { kind: ENDIAN, default: "big", doc: "Byte order in the metadata; the struct has its own." },
+    "bit-shift": { kind: SHIFT, default: 0, doc: "Lowest bit." },
+    bits: { kind: { t: "int", min: 1, max: 32 }, doc: "Bits. Absent: all." },
+    values: {
+      kind: list("flow-keys-value"),
+      doc: "Constants that are other numbers in the struct; no others may be written.",
+    },
+  },
+  "flow-keys-value": {
+    value: { kind: U32, required: true, doc: "In the metadata." },
+    means: { kind: U32, required: true, doc: "In the struct." },
+  },
   table: {
     name: NAME,
     ...COMMENT,
@@ -481,6 +508,8 @@ export type ShapeName =
   | "flag-table"
   | "array"
   | "layout"
+  | "flow-keys-field"
+  | "flow-keys-value"
   | "table"
   | "any";
 

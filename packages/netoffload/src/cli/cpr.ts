@@ -274,8 +274,8 @@ function diff(context: Context, words: readonly string[], options: Options): num
 /** What `cpr compile` makes. */
 const TARGETS: Readonly<Record<string, (file: CprFile) => Result<Uint8Array>>> = {
   wasm: ({ parser }) => compileWasm(parser),
-  ebpf: ({ parser }) => kernelParserImage(parser, "ebpf"),
-  xdp: ({ parser }) => kernelParserImage(parser, "xdp"),
+  ebpf: (file) => kernelParserImage(file, "ebpf"),
+  xdp: (file) => kernelParserImage(file, "xdp"),
   tcam: ({ parser }) => ok(tcamText(parser).text),
   p4({ parser, document }) {
     const text = compileP4(parser, { layout: document["metadata-layout"] });
@@ -395,7 +395,7 @@ export const cprCommands: readonly Command[] = [
     },
     details:
       "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor. " +
-      "ebpf: an image with a flow dissector, whose metadata is struct bpf_flow_keys. " +
+      "ebpf: an image with a flow dissector, whose metadata is struct bpf_flow_keys as the document's flow-keys declare it. " +
       "xdp: an image with an XDP program, which leaves its results in a map; live load and live attach take both. " +
       "tcam: the program of a device's parser engine. " +
       "p4: headers, metadata and a parser in P4_16 for v1model; what P4 cannot say is refused by name.",

@@ -11,7 +11,7 @@ import {
   namespacePath,
   Route,
 } from "@netoffload/linux";
-import { loadParser, ParserRefusal } from "../live/kernel-parser.ts";
+import { loadParser, ParserRefusal, parserOfImage, startBehindEthernet } from "../live/kernel-parser.ts";
 import { type Command, type Context, numberOption, type Options, stringOption } from "./command.ts";
 import { EXIT, facilityError, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
@@ -97,6 +97,7 @@ function attachOne(
   try {
     parser = loadParser(program);
     const { program: loaded } = parser;
+    if (program.target === TARGET.xdp) startBehindEthernet(parser, parserOfImage(program));
     const link = inNamespace(namespacePath(netns), (fd) =>
       program.target === TARGET.xdp
         ? attachXdp(loaded, ifindexOf(dev!, netns))

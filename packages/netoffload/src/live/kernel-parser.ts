@@ -61,6 +61,18 @@ export class ParserRefusal extends NetoffloadError {
   }
 }
 
+/**
+ * Tell an XDP parser that will be attached where frames come from: a parser that is given its first header's type in key
+ * register 1 starts behind the Ethernet header.
+ */
+export function startBehindEthernet({ slots }: LoadedParser, parser: Parser): void {
+  if (parser.numKeys < 2) return;
+  const view = new DataView(slots.buffer, slots.byteOffset, slots.byteLength);
+  const { size } = slotLayout(parser);
+  for (let at = 0; at < slots.length; at += size)
+    view.setUint32(at + SLOT.OPTIONS, SLOT_OPTION.BEHIND_ETHERNET, true);
+}
+
 /** Most bytes of a frame that a run takes: what of a page is left for it. */
 export const MAX_FRAME = 3400;
 /** Bytes that a run needs at least. */
@@ -76,7 +88,6 @@ export class XdpParser {
   nodes = 0;
   /** The whole metadata memory: a view that the next run overwrites. */
   metadata: Uint8Array = new Uint8Array(0);
-  /** Records of the trace, and how many: of debug programs. */
   readonly verifiedInstructions: number;
   readonly #loaded: LoadedParser;
   readonly #runs: PacketRuns;

@@ -3,6 +3,8 @@
  * @see include/uapi/linux/bpf.h struct bpf_flow_keys
  */
 import { fail, ok, type Result } from "../../../diagnostics.ts";
+import type { CprDocument } from "../../../ir/document.ts";
+import { FLOW_KEYS, FLOW_KEYS_BYTES, type FlowKeysMember } from "../../../ir/flow-keys.ts";
 import {
   ALL_ONES,
   type Load,
@@ -13,67 +15,7 @@ import {
   type Parser,
 } from "../../../ir/types.ts";
 
-/** Bytes of the struct. */
-export const FLOW_KEYS_BYTES = 56;
-
 type MemoryTarget = Extract<MdTarget, { kind: "memory" }>;
-
-/** Name of a member; `ports` and both `addrs` are several beside each other. */
-export type FlowKeysMember =
-  | "nhoff"
-  | "thoff"
-  | "addr_proto"
-  | "is_frag"
-  | "is_first_frag"
-  | "is_encap"
-  | "ip_proto"
-  | "n_proto"
-  | "sport"
-  | "dport"
-  | "ports"
-  | "ipv4_src"
-  | "ipv4_dst"
-  | "ipv4_addrs"
-  | "ipv6_src"
-  | "ipv6_dst"
-  | "ipv6_addrs"
-  | "flags"
-  | "flow_label";
-
-/** Where a member lies. */
-export interface FlowKeysPlace {
-  readonly off: number;
-  /** Bytes. */
-  readonly len: number;
-  /** In the host's byte order, which is taken to be little endian. */
-  readonly host: boolean;
-}
-
-/** Members by name. */
-export const FLOW_KEYS: Readonly<Record<FlowKeysMember, FlowKeysPlace>> = /* @__PURE__ */ (() => {
-  const at = (off: number, len: number, host = false): FlowKeysPlace => ({ off, len, host });
-  return {
-    nhoff: at(0, 2, true),
-    thoff: at(2, 2, true),
-    addr_proto: at(4, 2, true),
-    is_frag: at(6, 1),
-    is_first_frag: at(7, 1),
-    is_encap: at(8, 1),
-    ip_proto: at(9, 1),
-    n_proto: at(10, 2),
-    sport: at(12, 2),
-    dport: at(14, 2),
-    ports: at(12, 4),
-    ipv4_src: at(16, 4),
-    ipv4_dst: at(20, 4),
-    ipv4_addrs: at(16, 8),
-    ipv6_src: at(16, 16),
-    ipv6_dst: at(32, 16),
-    ipv6_addrs: at(16, 32),
-    flags: at(48, 4, true),
-    flow_label: at(52, 4),
-  };
-})();
 
 /** A place of the metadata that is a member. */
 export interface FlowKeysField {
@@ -91,6 +33,23 @@ export interface FlowKeysField {
   readonly bits: number;
   /** Constants that mean another number in the struct. */
   readonly values: ReadonlyMap<number, number> | null;
+}
+
+/** What a document declares of its metadata as struct bpf_flow_keys; undefined: nothing, the metameta area is that struct. */
+export function flowKeysFields(document: CprDocument): FlowKeysField[] | undefined {
+  return document["flow-keys"]?.map((f) => ({
+    member: f.member,
+    frame: f["is-frame"] === true,
+    off: Number(f["md-off"]),
+    len: Number(f.length),
+    little: f.endian === "little",
+    shift: Number(f["bit-shift"] ?? 0),
+    bits: Number(f.bits ?? 8 * Number(f.length)),
+    values:
+      f.values === undefined
+        ? null
+        : new Map(f.values.map((v) => [Number(v.value), Number(v.means)] as const)),
+  }));
 }
 
 /**

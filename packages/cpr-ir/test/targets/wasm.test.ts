@@ -15,6 +15,7 @@ import { allPackets, haveCaptures } from "../helpers/captures.ts";
 import { RARE_PARSERS } from "../helpers/parsers.ts";
 import { mutate, Random } from "../helpers/random.ts";
 import { seedPackets } from "../helpers/seeds.ts";
+import { firstDifference, Told } from "../helpers/trace.ts";
 
 interface Case {
   readonly packet: Uint8Array;
@@ -27,10 +28,13 @@ class Compare {
   readonly #wasm: WasmParser;
   readonly #interpreter: Interpreter;
   #batch: Case[] = [];
+  /** Records of a trace; 0: no debug mode. */
+  readonly #trace: number;
   compared = 0;
 
-  constructor(of: Parser, judge: Parser = of) {
-    this.#wasm = orThrow(WasmParser.create(of, 512, 8 << 20));
+  constructor(of: Parser, judge: Parser = of, trace = 0) {
+    this.#trace = trace;
+    this.#wasm = orThrow(WasmParser.create(of, trace > 0 ? 64 : 512, 8 << 20, trace));
     this.#interpreter = new Interpreter(judge);
   }
 
@@ -51,7 +55,10 @@ class Compare {
     for (const [i, c] of this.#batch.entries()) {
       run.metadata.fill(0xa5);
       run.keys.set(c.keys);
+      const told = new Told();
+      run.trace = this.#trace > 0 ? told : null;
       run.run(c.packet, c.packet.length, c.start ?? 0);
+      if (this.#trace > 0) this.#traces(i, c, told);
       const o = this.#wasm.outcome(i);
       if (
         o.code !== run.code ||
@@ -69,6 +76,16 @@ class Compare {
     this.compared += this.#batch.length;
     this.#batch = [];
     this.#wasm.reset();
+  }
+
+  #traces(i: number, c: Case, expected: Told): void {
+    const told = new Told();
+    const made = this.#wasm.trace(i, told);
+    const where = firstDifference(told, expected);
+    if (where === null && made === expected.lines.length) return;
+    throw new Error(
+      `${Buffer.from(c.packet).toString("hex")}: trace of ${made} records, interpreter ${expected.lines.length}; ${where}`,
+    );
   }
 }
 
@@ -147,3 +164,56 @@ describe("constructs that the shipped parsers do not use", () => {
     expect(codes).toContain(CODE.STOP_OKAY);
   });
 });
+
+describe("debug mode: the interpreter's trace, record for record", () => {
+  test.each([...NAMES.map((n): [string, Parser] => [n, shippedParser(n)]), ...Object.entries(RARE_PARSERS)])(
+    "%s",
+    (_, of) => {
+      const random = new Random(seed);
+      const compare = new Compare(of, of, 8192);
+      const { cases } = generateCases(of);
+      for (const c of cases) compare.add(c);
+      for (let i = 0; i < 3000; i++) compare.add({ ...mutated(cases, random), keys: keysFor(of, random) });
+      compare.flush();
+      expect(compare.compared).toBeGreaterThan(3000);
+    },
+  );
+
+  test("a write to another place is told", () => {
+    const changed = structuredClone(SHIPPED_PARSERS.ports);
+    const entry = changed["parse-nodes"]
+      .flatMap((n) => n.metadata?.ents ?? [])
+      .find((e) => e["md-off"] === 0)!;
+    entry["md-off"] = 1;
+    const compare = new Compare(orThrow(parserOf(changed)), shippedParser("ports"), 64);
+    expect(() => {
+      for (const c of generateCases(shippedParser("ports")).cases) compare.add(c);
+      compare.flush();
+    }).toThrow(/trace of/);
+  });
+
+  test("more records than there is room for are counted, not written", () => {
+    const of = shippedParser("ports");
+    const { packet } = generateCases(of).cases[0]!;
+    const [wide, narrow] = [64, 2].map((room) => {
+      const wasm = orThrow(WasmParser.create(of, 2, 4096, room));
+      for (const p of [packet, packet]) wasm.add(p);
+      // a run after the first starts anew
+      for (let i = 0; i < 2; i++) wasm.run();
+      const told = [new Told(), new Told()] as const;
+      return { made: told.map((t, i) => wasm.trace(i, t)), lines: told.map((t) => t.lines) };
+    });
+    expect(narrow!.made).toEqual(wide!.made);
+    expect(narrow!.lines).toEqual(wide!.lines.map((l) => l.slice(0, 2)));
+    expect(wide!.lines[0]).toEqual(wide!.lines[1]);
+    expect(wide!.lines[0]).toHaveLength(wide!.made[0]!);
+  });
+});
+
+function mutated(cases: readonly { readonly packet: Uint8Array }[], random: Random): { packet: Uint8Array } {
+  return { packet: mutate(cases[random.below(cases.length)]!.packet, random) };
+}
+
+function keysFor(of: Parser, random: Random): Uint32Array {
+  return Uint32Array.from({ length: of.numKeys }, () => random.below(8));
+}

@@ -4,7 +4,8 @@
  * Nodes stand one behind the other in the order of the walk; an edge forward is one jump, an edge back goes
  * through the table at the loop's start. `parse(descriptor, n)` handles n packets; a descriptor has ten words:
  * address, length, start offset, address of the metadata memory, address of the key registers (or 0); then,
- * written, code, last node, encapsulations, nodes entered; the last word is free.
+ * written, code, last node, encapsulations, nodes entered; the last word is free, in debug mode the address of the
+ * packet's trace: words for records that fit and records so far, then records of four words (see `TOLD`).
  */
 import { fail, type Result } from "../../diagnostics.ts";
 import { CODE } from "../../ir/codes.ts";
@@ -13,7 +14,7 @@ import { encodeModule } from "../../wasm/encode.ts";
 import { I32 } from "../../wasm/types.ts";
 import type { Target } from "../target.ts";
 import { Asm, type Label } from "./asm.ts";
-import { type Registers, type UnitAt, Values } from "./values.ts";
+import { type Registers, TOLD, type UnitAt, Values } from "./values.ts";
 
 /** Bytes of a descriptor. */
 export const DESCRIPTOR = 40;
@@ -23,27 +24,56 @@ const MAX_INSTRUCTIONS = 400_000;
 /** The wasm target. */
 export const wasmTarget: Target<Uint8Array> = { name: "wasm", compile: compileWasm };
 
+/** How to compile. */
+export interface WasmOptions {
+  /** Debug mode: the code writes a trace of every packet, nodes and metadata writes in their order. */
+  readonly trace?: boolean;
+}
+
 /** Compile a parser to a module that imports `env.memory` and exports `parse`. */
-export function compileWasm(parser: Parser): Result<Uint8Array> {
-  const emitter = new Emitter(parser);
+export function compileWasm(parser: Parser, { trace = false }: WasmOptions = {}): Result<Uint8Array> {
+  const emitter = new Emitter(parser, trace);
   if (!emitter.run())
     return fail("wasm.size", `more than ${MAX_INSTRUCTIONS} instructions: TLV nodes shared by many overlays`);
   const { asm } = emitter;
   return {
     ok: true,
     value: encodeModule({
-      types: [{ params: [I32, I32], results: [] }],
+      types: (trace ? [2, 5] : [2]).map((n) => ({
+        params: Array.from({ length: n }, (): typeof I32 => I32),
+        results: [],
+      })),
       imports: [],
       memory: { initial: 1, maximum: null },
-      functions: [
-        { type: 0, locals: asm.locals, body: [...asm.body, { op: 0x0b, offset: 0, a: 0, b: 0 }], offset: 0 },
-      ],
+      functions: [asm, ...(trace ? [teller()] : [])].map((code, type) => ({
+        type,
+        locals: code.locals,
+        body: [...code.body, { op: 0x0b, offset: 0, a: 0, b: 0 }],
+        offset: 0,
+      })),
       globals: [],
       exports: [{ name: "parse", index: 0 }],
       data: [],
       names: new Map(),
     }),
   };
+}
+
+/** `tell(trace, kind, a, b, c)`: one more record, where there is room. */
+function teller(): Asm {
+  const asm = new Asm(5);
+  const [trace, at] = [0, asm.local()];
+  asm.get(trace).memory("i32.load", 4).set(at);
+  asm.get(trace).get(at).const(1).op("i32.add").memory("i32.store", 4);
+  asm.get(at).get(trace).memory("i32.load", 0).op("i32.lt_u");
+  return asm.if(() => {
+    asm.get(at).const(16).op("i32.mul").get(trace).op("i32.add").set(at);
+    for (const n of [0, 1, 2, 3])
+      asm
+        .get(at)
+        .get(1 + n)
+        .memory("i32.store", 8 + 4 * n);
+  });
 }
 
 /** Where a TLV list's codes lead. */
@@ -68,7 +98,7 @@ class Emitter {
   #loop: Label = { depth: 0 };
   #fin: Label = { depth: 0 };
 
-  constructor(parser: Parser) {
+  constructor(parser: Parser, trace: boolean) {
     const { asm } = this;
     this.#p = parser;
     this.#at = asm.local();
@@ -86,6 +116,7 @@ class Emitter {
       nodes: asm.local(),
       counters: parser.counters.map(() => asm.local()),
       keys: Array.from({ length: parser.numKeys }, () => asm.local()),
+      trace: trace ? asm.local() : null,
     };
     this.#v = new Values(asm, this.#regs, parser.counters, (code) => this.#finish(code));
   }
@@ -135,6 +166,7 @@ class Emitter {
             .memory("i32.load", 4 * i)
             .set(key);
       });
+    if (r.trace !== null) word(9).tee(r.trace).const(0).memory("i32.store", 4);
     asm.const(this.#p.root).tee(this.#state).set(this.#last);
   }
 
@@ -202,6 +234,7 @@ class Emitter {
         .if(() => this.#finish(node.short));
     this.#length(node, left);
     const unit: UnitAt = { at: this.#at, length: this.#h };
+    this.#v.tell(TOLD.node, () => asm.const(index).get(unit.at).get(r.packet).op("i32.sub").get(unit.length));
     this.#checks(node.preChecks, unit.at, (code) => this.#finish(code));
     this.#act(node.actions, unit);
     if (node.body !== null)

@@ -13,7 +13,14 @@ export interface Registers {
   readonly nodes: number;
   readonly counters: readonly number[];
   readonly keys: readonly number[];
+  /** Debug mode: where the trace is written; null: none is. */
+  readonly trace: number | null;
 }
+
+/** Kinds of records of a trace. */
+export const TOLD = { node: 0, write: 1, key: 2 } as const;
+/** The function that adds a record: (trace, kind, a, b, c). */
+export const TELL = 1;
 
 /** A unit: locals that hold its address and (metadata only) its length. */
 export interface UnitAt {
@@ -51,6 +58,15 @@ export class Values {
     this.regs = regs;
     this.#counters = counters;
     this.#finish = finish;
+  }
+
+  /** Debug mode: a record of the trace; `push` pushes its three numbers. */
+  tell(kind: number, push: () => void): void {
+    const { trace } = this.regs;
+    if (trace === null) return;
+    this.asm.get(trace).const(kind);
+    push();
+    this.asm.op("call", TELL);
   }
 
   /** Push `(load & mask) >>> shift`. */
@@ -235,6 +251,11 @@ export class Values {
     if (target.kind === "key") {
       push();
       asm.set(this.regs.keys[target.key]!);
+      this.tell(TOLD.key, () => {
+        asm.const(target.key);
+        push();
+        asm.const(0);
+      });
       return;
     }
     this.#placed(target, (address, off) => {
@@ -277,8 +298,15 @@ export class Values {
   }
 
   /** Call back with the local and the offset of a target's bytes; not at all beyond its array. */
-  #placed(t: MemoryTarget, emit: (address: number, off: number) => void): void {
+  #placed(t: MemoryTarget, write: (address: number, off: number) => void): void {
     const { asm, regs } = this;
+    const emit = (address: number, off: number): void => {
+      write(address, off);
+      this.tell(TOLD.write, () => {
+        asm.get(address).const(off).op("i32.add").get(regs.meta).op("i32.sub");
+        asm.const(t.len).const(0);
+      });
+    };
     const base = t.frame ? regs.frame : regs.meta;
     if (t.index === null) {
       emit(base, t.off);

@@ -124,7 +124,13 @@ export { compileNpu, type NpuOptions } from "./targets/npu/compile.ts";
 export { compileP4, type P4Options, p4Target } from "./targets/p4/compile.ts";
 export { drawParser } from "./targets/svg/draw.ts";
 export type { Target } from "./targets/target.ts";
-export { type CompiledTcam, compileTcam, fitTcam, type TcamFit } from "./targets/tcam/compile.ts";
+export {
+  type CompiledTcam,
+  compileTcam,
+  fitTcam,
+  type TcamFit,
+  type TcamOptions,
+} from "./targets/tcam/compile.ts";
 export { decodeTcam } from "./targets/tcam/decode.ts";
 export { encodeTcam } from "./targets/tcam/encode.ts";
 export type { Merging } from "./targets/tcam/fuse.ts";
@@ -150,7 +156,7 @@ export {
   type TcamState,
   type TcamTarget,
 } from "./targets/tcam/table.ts";
-export { compileWasm, DESCRIPTOR, wasmTarget } from "./targets/wasm/compile.ts";
+export { compileWasm, DESCRIPTOR, type WasmOptions, wasmTarget } from "./targets/wasm/compile.ts";
 export { type WasmOutcome, WasmParser } from "./targets/wasm/run.ts";
 export { canonicalForm, canonicalModule } from "./wasm/canonical.ts";
 export { decodeModule, MAX_MODULE_BYTES } from "./wasm/decode.ts";

@@ -15,6 +15,7 @@ import {
   type TcamProgram,
   type TcamSource,
   type TcamTarget,
+  type Trace,
 } from "@netoffload/cpr-ir";
 
 /** Why a packet was not parsed. `cursor`: a move out of the packet, which no compiled program does. */
@@ -38,6 +39,8 @@ export class TcamEngine {
   /** States that the packet went through. */
   steps = 0;
   trap: TcamTrap = "none";
+  /** Told of what a packet does; nodes only where the program was compiled in debug mode. */
+  trace: Trace | null = null;
 
   readonly #maxSteps: number;
   readonly #regs: Uint32Array;
@@ -165,6 +168,7 @@ export class TcamEngine {
       case "alu": {
         const plus = op.plus < 0 ? 0 : regs[op.plus]!;
         regs[op.dst] = ((this.#value(op.src) & op.mask) >>> op.shift) * op.mult + op.add + plus;
+        if (this.trace !== null && op.dst < this.keys.length) this.trace.key?.(op.dst, regs[op.dst]!);
         return GO_ON;
       }
       case "fit": {
@@ -185,8 +189,9 @@ export class TcamEngine {
       }
       case "copy": {
         const at = this.#place(op.target);
-        if (at >= 0)
-          for (let i = 0; i < op.target.len; i++) this.#put(op.target, at, i, this.#byte(op.off + i));
+        if (at < 0) return GO_ON;
+        for (let i = 0; i < op.target.len; i++) this.#put(op.target, at, i, this.#byte(op.off + i));
+        this.trace?.write?.(at, op.target.len);
         return GO_ON;
       }
       case "nibbles":
@@ -194,6 +199,9 @@ export class TcamEngine {
         return GO_ON;
       case "move":
         this.#move(op.src, op.relative);
+        return GO_ON;
+      case "tell":
+        this.trace?.node?.(this.lastNode, this.#cursor, this.#value(op.src));
         return GO_ON;
       case "encap":
         this.encaps++;
@@ -273,6 +281,7 @@ export class TcamEngine {
       const mask = whole ? 0xff : bitsOfByte(t, i);
       this.metadata[index] = (this.metadata[index]! & ~mask) | (byte & mask);
     }
+    this.trace?.write?.(at, t.len);
   }
 
   #nibbles(t: TcamTarget, start: number, count: number): void {
@@ -292,6 +301,7 @@ export class TcamEngine {
         left -= 2;
       }
     }
+    this.trace?.write?.(at, t.len);
   }
 }
 

@@ -4,20 +4,31 @@ import type { Trace } from "../../src/index.ts";
 /** Lines in their order: `node index off length`, `write at length`, `key register value`. */
 export class Told implements Trace {
   lines: string[] = [];
+  /** Writes one behind the other are one: an entry that a target writes in parts. */
+  joined = false;
+  #last = { at: -1, length: 0 };
 
   clear(): void {
     this.lines = [];
+    this.#last = { at: -1, length: 0 };
   }
 
   node(index: number, off: number, length: number): void {
+    this.#last.at = -1;
     this.lines.push(`node ${index} ${off} ${length}`);
   }
 
   write(at: number, length: number): void {
-    this.lines.push(`write ${at} ${length}`);
+    const last = this.#last;
+    if (this.joined && last.at >= 0 && last.at + last.length === at) {
+      this.lines.pop();
+      last.length += length;
+    } else this.#last = { at, length };
+    this.lines.push(`write ${this.#last.at} ${this.#last.length}`);
   }
 
   key(key: number, value: number): void {
+    this.#last.at = -1;
     this.lines.push(`key ${key} ${value}`);
   }
 }

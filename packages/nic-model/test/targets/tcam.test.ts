@@ -22,6 +22,7 @@ import { allPackets } from "../../../cpr-ir/test/helpers/captures.ts";
 import { RARE_PARSERS } from "../../../cpr-ir/test/helpers/parsers.ts";
 import { mutate, Random } from "../../../cpr-ir/test/helpers/random.ts";
 import { seedPackets } from "../../../cpr-ir/test/helpers/seeds.ts";
+import { firstDifference, Told } from "../../../cpr-ir/test/helpers/trace.ts";
 import { TcamEngine } from "../../src/index.ts";
 
 const SEED = Number(process.env.SEED ?? 0x7ca3);
@@ -33,16 +34,25 @@ class Judge {
   readonly interp: Interpreter;
   readonly engine: TcamEngine;
   packets = 0;
+  /** Lines of all traces. */
+  traced = 0;
   steps = 0;
 
-  constructor(parser: Parser, limits: TcamLimits = TCAM_IDEAL) {
+  constructor(parser: Parser, limits: TcamLimits = TCAM_IDEAL, trace = false) {
     this.interp = new Interpreter(parser);
-    this.engine = orThrow(TcamEngine.load(orThrow(compileTcam(parser, limits)).text));
+    this.engine = orThrow(TcamEngine.load(orThrow(compileTcam(parser, limits, { trace })).text));
+    if (!trace) return;
+    this.interp.trace = this.told[0];
+    this.engine.trace = this.told[1];
   }
+
+  /** What the two told of a packet, in debug mode. */
+  readonly told: readonly [Told, Told] = [new Told(), new Told()];
 
   /** What differs, or null. */
   differ(packet: Uint8Array, keys: Uint32Array, start = 0): string | null {
     const { interp, engine } = this;
+    for (const told of this.told) told.clear();
     for (const side of [interp, engine]) {
       side.metadata.fill(0xa5);
       side.keys.fill(0);
@@ -54,7 +64,10 @@ class Judge {
     const told = (s: Interpreter | TcamEngine): string =>
       [s.code, s.lastNode, s.encaps, s.nodes, ...s.keys].join(" ");
     const at = interp.metadata.findIndex((b, i) => b !== engine.metadata[i]);
-    if (engine.trap === "none" && at < 0 && told(interp) === told(engine)) return null;
+    this.traced += this.told[1].lines.length;
+    const trace = firstDifference(...this.told);
+    if (engine.trap === "none" && at < 0 && told(interp) === told(engine) && trace === null) return null;
+    if (trace !== null) return `packet ${Buffer.from(packet).toString("hex")}: traces differ, ${trace}`;
     return (
       `packet ${Buffer.from(packet).toString("hex")} keys ${[...keys]}: interpreter ${told(interp)}, ` +
       `engine ${told(engine)} (${engine.trap}); first differing metadata byte ${at}`
@@ -136,6 +149,23 @@ const ENGINES: Readonly<Record<string, TcamLimits>> = {
   switch: { ...TCAM_IDEAL, window: 40, keyBits: 64, ops: 8, bytesPerStep: 16 },
   narrow: { ...TCAM_IDEAL, window: 4, keyBits: 32, ops: 1, bytesPerStep: 4 },
 };
+
+describe.each(Object.entries(ENGINES))("debug mode, the interpreter's trace: %s", (_name, limits) => {
+  test.each([...PARSERS, ...Object.entries(RARE_PARSERS)])("%s", (_parser, parser) => {
+    const judge = new Judge(parser, limits, true);
+    // an engine of few bytes a step writes one entry in several
+    if (limits !== TCAM_IDEAL) for (const told of judge.told) told.joined = true;
+    const random = new Random(SEED);
+    const { cases, paths } = casesOf(parser);
+    for (const c of cases.slice(0, limits === TCAM_IDEAL ? cases.length : paths))
+      equal(judge.differ(c.packet, c.keys), c.note);
+    for (let i = 0; i < ROUNDS / 20; i++) {
+      const packet = mutate(cases[random.below(cases.length)]!.packet, random);
+      equal(judge.differ(packet, keysOf(parser, packet, random)), `seed ${SEED}`);
+    }
+    expect(judge.traced).toBeGreaterThan(1000);
+  });
+});
 
 describe.each(Object.entries(ENGINES))("states merged and split to fit: %s", (_name, limits) => {
   test.each([...PARSERS, ...Object.entries(RARE_PARSERS)])("%s", (_parser, parser) => {

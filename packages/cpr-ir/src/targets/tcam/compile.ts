@@ -41,9 +41,19 @@ const MAX_NODES = 32767;
 /** Limits that one entry or key may not fall below. */
 const LEAST: Partial<TcamLimits> = { window: 4, keyBits: 32, ops: 1, bytesPerStep: 4 };
 
+/** How to compile. */
+export interface TcamOptions {
+  /** Debug mode: a step more for each node, which tells the engine of its header; the rest it sees itself. */
+  readonly trace?: boolean;
+}
+
 /** Compile a parser for an engine. */
-export function compileTcam(parser: Parser, limits: TcamLimits = TCAM_IDEAL): Result<CompiledTcam> {
-  const found = attempt(parser, limits);
+export function compileTcam(
+  parser: Parser,
+  limits: TcamLimits = TCAM_IDEAL,
+  options: TcamOptions = {},
+): Result<CompiledTcam> {
+  const found = attempt(parser, limits, options.trace);
   if (found.diagnostics.length > 0) return { ok: false, diagnostics: found.diagnostics };
   const { program, report, merging } = found as Attempt;
   const { entries, states, keyBits, metadataBytes } = report!.total;
@@ -66,7 +76,7 @@ interface Attempt extends TcamFit {
   readonly program: TcamProgram | null;
 }
 
-function attempt(parser: Parser, device: TcamLimits): Attempt {
+function attempt(parser: Parser, device: TcamLimits, trace = false): Attempt {
   const limits = reachableLimits(device);
   const none = { program: null, report: null, merging: "all" as const };
   if (parser.nodes.length > MAX_NODES)
@@ -91,7 +101,7 @@ function attempt(parser: Parser, device: TcamLimits): Attempt {
         ],
       };
   try {
-    const draft = lowerTcam(parser, limits);
+    const draft = lowerTcam(parser, limits, trace);
     let first: Attempt | null = null;
     for (const merging of ["all", "chains"] as const) {
       const program = fuse(draft, limits, merging);

@@ -219,6 +219,8 @@ class Reader {
         return { op, src: src(), relative: (flags & FLAG.relative) !== 0 };
       case "encap":
         return { op, otherwise: otherwise() };
+      case "tell":
+        return { op, src: src() };
     }
   }
 

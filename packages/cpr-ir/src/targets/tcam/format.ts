@@ -44,6 +44,7 @@ export const STEPS: readonly TcamOp["op"][] = [
   "nibbles",
   "move",
   "encap",
+  "tell",
 ];
 /** Flags of a step. */
 export const FLAG = {

@@ -16,11 +16,12 @@ export type TcamDraft = Omit<TcamProgram, "states"> & { readonly states: readonl
 /**
  * Lower a parser.
  * @param limits - window and bytes of a step: what one step must not exceed
+ * @param trace - debug mode: the engine is told of each header
  * @throws Refusal - what a table cannot say, with its node
  */
-export function lowerTcam(parser: Parser, limits: TcamLimits): TcamDraft {
+export function lowerTcam(parser: Parser, limits: TcamLimits, trace = false): TcamDraft {
   const b = new TableBuilder(limits.window, parser.numKeys, parser.counters.length);
-  const lowering = new Lowering(parser, b, limits);
+  const lowering = new Lowering(parser, b, limits, trace);
   const entrances = parser.nodes.map(() => b.reserve());
   for (const [i, node] of parser.nodes.entries()) {
     b.node = i;
@@ -55,9 +56,11 @@ class Lowering {
   readonly #parser: Parser;
   readonly #b: TableBuilder;
   readonly #bodies: Bodies;
+  readonly #trace: boolean;
 
-  constructor(parser: Parser, b: TableBuilder, limits: TcamLimits) {
+  constructor(parser: Parser, b: TableBuilder, limits: TcamLimits, trace: boolean) {
     this.#parser = parser;
+    this.#trace = trace;
     this.#b = b;
     this.writer = new Writer(b, parser, Math.min(limits.bytesPerStep, limits.window));
     this.#bodies = new Bodies(b, this.writer, parser);
@@ -70,7 +73,9 @@ class Lowering {
       done(node.short),
       this.#b.withRegs(1, (reg) => {
         const length: UnitLength = node.hdrLen.kind === "min" ? { constant: node.minLen } : { reg: reg! };
-        return this.#length(node, reg!, this.#steps(node, length, entrances));
+        const steps = this.#steps(node, length, entrances);
+        const tell: TcamOp = { op: "tell", src: lengthSource(length) };
+        return this.#length(node, reg!, this.#trace ? this.#b.ops([tell], steps) : steps);
       }),
     );
   }

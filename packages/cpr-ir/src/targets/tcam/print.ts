@@ -88,5 +88,7 @@ function step(op: TcamOp): string {
       return `cursor ${op.relative ? "+=" : "="} ${source(op.src)}`;
     case "encap":
       return `encap${otherwise}`;
+    case "tell":
+      return `tell length ${source(op.src)}`;
   }
 }

@@ -99,6 +99,8 @@ export type TcamOp =
   | { readonly op: "nibbles"; readonly start: number; readonly count: number; readonly target: TcamTarget }
   /** Moves the cursor: by a constant or register, or to the packet offset in a register. */
   | { readonly op: "move"; readonly src: TcamSource; readonly relative: boolean }
+  /** Debug mode: tells whoever traces that the node's header is `src` bytes long. */
+  | { readonly op: "tell"; readonly src: TcamSource }
   /** Enters an encapsulation: counts, next frame; beyond the limit goes to `otherwise`. */
   | { readonly op: "encap"; readonly otherwise: Goto };
 

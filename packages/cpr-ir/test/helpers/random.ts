@@ -1,20 +1,8 @@
 /** Reproducible random packets for parsers. */
+import { Xorshift } from "../../src/paths/random.ts";
 
-/** xorshift32; print the seed when a test fails. */
-export class Random {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed >>> 0 || 1;
-  }
-  /** 0 to n - 1. */
-  below(n: number): number {
-    let x = this.#state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#state = x >>> 0;
-    return this.#state % n;
-  }
+/** Print the seed when a test fails. */
+export class Random extends Xorshift {
   bytes(n: number): Uint8Array {
     return Uint8Array.from({ length: n }, () => this.below(256));
   }

@@ -1,23 +1,15 @@
 /**
  * Merging of states. Pre: each state is small. Post: the same behaviour; no entry, key or window beyond the
- * limits; states that nothing leads to are gone, equal ones are one.
+ * limits; then {@link compact}.
  *
  * An entry takes over the steps of the state that it leads to. Where that state looks at a key, the entry
  * becomes several, provided that the key is the same before the entry's steps as behind them.
  */
 import type { DraftState } from "./builder.ts";
+import { compact } from "./compact.ts";
 import { entryBytes, entryWindow, type TcamLimits } from "./limits.ts";
 import type { TcamDraft } from "./lower.ts";
-import {
-  gotosOf,
-  keyBits,
-  reachOf,
-  type TcamEntry,
-  type TcamOp,
-  type TcamProgram,
-  type TcamSource,
-  type TcamState,
-} from "./table.ts";
+import { keyBits, reachOf, type TcamEntry, type TcamOp, type TcamProgram, type TcamSource } from "./table.ts";
 
 /** How far to merge: `all` saves steps, `chains` (only states without a key) saves entries. */
 export type Merging = "all" | "chains";
@@ -140,61 +132,4 @@ function everything(row: TcamEntry, entry: TcamEntry, keys: number): boolean {
 
 function same(a: object, b: object): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** Drop what nothing leads to and merge equal states, until nothing changes. */
-function compact(program: TcamDraft): TcamProgram {
-  let states: TcamState[] = program.states.map(
-    ({ pinned: _pinned, ...s }): TcamState => ({ ...s, entries: shorten(s.entries) }),
-  );
-  let roots = [program.start, program.okayExit, program.failExit];
-  for (;;) {
-    const reached = new Set<number>();
-    const queue = roots.filter((g) => g >= 0);
-    for (const g of queue) {
-      if (reached.has(g)) continue;
-      reached.add(g);
-      for (const t of gotosOf(states[g]!)) if (t >= 0) queue.push(t);
-    }
-    const to = new Map<number, number>();
-    const seen = new Map<string, number>();
-    const kept: TcamState[] = [];
-    for (const i of [...reached].sort((a, b) => a - b)) {
-      // two nodes' entrances are never one: the last node is part of the result
-      const text = states[i]!.enter ? `enter ${i}` : JSON.stringify({ ...states[i]!, node: 0 });
-      const known = seen.get(text);
-      if (known !== undefined) to.set(i, known);
-      else {
-        seen.set(text, kept.length);
-        to.set(i, kept.length);
-        kept.push(states[i]!);
-      }
-    }
-    const go = (g: number): number => (g < 0 ? g : to.get(g)!);
-    const stable = kept.length === states.length;
-    states = kept.map((s) => retarget(s, go));
-    roots = roots.map(go);
-    if (stable) break;
-  }
-  const [start, okayExit, failExit] = roots as [number, number, number];
-  return { ...program, start, okayExit, failExit, states };
-}
-
-function retarget(s: TcamState, go: (g: number) => number): TcamState {
-  const entries = s.entries.map((e) => ({
-    ...e,
-    next: go(e.next),
-    ops: e.ops.map((op) =>
-      "otherwise" in op && op.otherwise !== null ? { ...op, otherwise: go(op.otherwise) } : op,
-    ),
-  }));
-  return { ...s, short: go(s.short), entries };
-}
-
-/** Rows just before the last that do what it does are not needed. */
-function shorten(entries: readonly TcamEntry[]): readonly TcamEntry[] {
-  const last = entries[entries.length - 1]!;
-  let n = entries.length - 1;
-  while (n > 0 && entries[n - 1]!.next === last.next && same(entries[n - 1]!.ops, last.ops)) n--;
-  return [...entries.slice(0, n), last];
 }

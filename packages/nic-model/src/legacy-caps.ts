@@ -64,6 +64,7 @@ export type UnfitReason =
   | "l2-len"
   | "l3-len"
   | "offset-odd"
+  | "ip-length"
   | "window"
   | "tunnel"
   | "tunnel-len"
@@ -93,6 +94,8 @@ export function lengthsUnfit(
     const tunnel = skb.innerNetworkOffset - skb.transportOffset;
     if (tunnel > csum.tunnelLenMax || (csum.tunnelLenEven && (tunnel & 1) !== 0)) return "tunnel-len";
   }
+  const l3 = encapsulated ? skb.innerNetworkOffset : l2;
+  if (csum.mode === "typed-unseeded" && ipEnd(skb, l3) !== skb.len) return "ip-length";
   if (csum.offsetEven && ((start | skb.csumOffset) & 1) !== 0) return "offset-odd";
   return csum.headerWindow > 0 && start + skb.csumOffset + 2 > csum.headerWindow ? "window" : "";
 }
@@ -106,6 +109,14 @@ export function zeroUnfit(skb: SkBuff, csum: TxCsumProfile): boolean {
   return csum.mode === "generic" && csum.tcpZero === "zero" && skb.csumOffset !== 16;
 }
 
+/**
+ * Where the IP packet at `at` ends by its own header: an engine that makes the pseudo header itself takes the length
+ * from there, and a super-packet too long for the field says 0.
+ */
+function ipEnd(skb: SkBuff, at: number): number {
+  return skbByte(skb, at) >> 4 === 6 ? at + 40 + skbBe16(skb, at + 4) : at + skbBe16(skb, at + 2);
+}
+
 /** Is it a tunnel that the device looks into? @param skb - encapsulated, all header offsets set */
 export function tunnelUnfit(skb: SkBuff, profile: Profile): UnfitReason | "" {
   const { encap, encapL3, encapPorts } = profile.tx.csum;
@@ -114,17 +125,32 @@ export function tunnelUnfit(skb: SkBuff, profile: Profile): UnfitReason | "" {
   if (!encapL3.includes(six ? "ipv6" : "ipv4")) return "tunnel";
   // devices that parse see the outer header's protocol; behind extension headers they see none
   const proto = skbByte(skb, at + (six ? 6 : 9));
-  if (proto === 4 || proto === 41) return encap.includes("ipip") ? "" : "tunnel";
-  if (proto === 47) return encap.includes("gre") ? "" : "tunnel";
-  if (proto !== 17) return "tunnel";
-  if (encap.includes("udp")) return "";
-  const port = skbBe16(skb, skb.transportOffset + 2);
-  if (encap.includes("geneve") && encapPorts.geneve.includes(port)) return "";
-  if (!encap.includes("vxlan") || !encapPorts.vxlan.includes(port)) return "tunnel-port";
-  return vxlanShape(skb) ? "" : "tunnel";
+  if (proto === 17 && !encap.includes("udp")) {
+    const port = skbBe16(skb, skb.transportOffset + 2);
+    const known =
+      (encap.includes("geneve") && encapPorts.geneve.includes(port)) ||
+      (encap.includes("vxlan") && encapPorts.vxlan.includes(port));
+    if (!known) return "tunnel-port";
+  } else if (proto === 47 || proto === 4 || proto === 41) {
+    if (!encap.includes(proto === 47 ? "gre" : "ipip")) return "tunnel";
+  } else if (proto !== 17) return "tunnel";
+  // one that goes by lengths takes any; one that parses finds what is right behind the tunnel's header
+  const parses = !encap.includes("udp");
+  return parses && !innerIsNext(skb, proto, encapPorts.vxlan) ? "tunnel" : "";
 }
 
-/** Ethernet right behind a VXLAN header of 8 bytes. @see include/net/vxlan.h vxlan_features_check() */
-function vxlanShape(skb: SkBuff): boolean {
-  return skb.innerProtocol === ETH_P_TEB && skb.innerMacHeader - skb.transportHeader === 16;
+/** Is the inner network header the next behind the outer tunnel header, or is there another tunnel in between? */
+function innerIsNext(skb: SkBuff, proto: number, vxlanPorts: readonly number[]): boolean {
+  const at = skb.transportOffset;
+  const length = skb.innerNetworkOffset - at;
+  if (proto === 4 || proto === 41) return length === 0;
+  const ethernet = skb.innerProtocol === ETH_P_TEB ? 14 : 0;
+  if (proto === 47) {
+    const flags = skbBe16(skb, at);
+    const words = (flags & 0x8000 ? 1 : 0) + (flags & 0x2000 ? 1 : 0) + (flags & 0x1000 ? 1 : 0);
+    return length === 4 + 4 * words + ethernet;
+  }
+  // VXLAN: Ethernet right behind 8 bytes (include/net/vxlan.h vxlan_features_check()); Geneve: behind its options
+  if (vxlanPorts.includes(skbBe16(skb, at + 2))) return ethernet === 14 && length === 16 + 14;
+  return length === 16 + (skbByte(skb, at + 8) & 63) * 4 + ethernet;
 }

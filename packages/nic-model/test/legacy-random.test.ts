@@ -2,6 +2,7 @@
 // pass leaves the device as the oracle's frame; so does what the core of before the paper hands to the same device.
 import { CHECKSUM_NONE, Memory } from "@netoffload/skbuff";
 import { describe, expect, test } from "vitest";
+import { bytes, eth, type Field, ipv4, noise, pseudo4, tcp } from "../../csum/test/check/build.ts";
 import {
   NicDevice,
   NicDriver,
@@ -95,6 +96,7 @@ describe("the driver decides by capabilities (the paper's core)", () => {
     [{ tunnelLenMax: 30 }, 0, "tunnel-len"],
     [{ queues: 2 }, 2, "queue"],
     [{ udpZero: "zero" }, 0, "l4"],
+    [{ mode: "typed-unseeded", lenMax: 0 }, 0, "l4"],
     [{ encap: ["vxlan"], encapPorts: { vxlan: [4790], geneve: [] } }, 0, "tunnel-port"],
   ];
   test.each(more)("word-dword but %j, queue %i: %s", (differs, queue, reason) => {
@@ -186,4 +188,32 @@ describe("devices of any capabilities", () => {
     }
     expect(offloaded).toBeGreaterThan(2000);
   });
+});
+
+test("a tunnel in a tunnel: a device that parses one is not asked for what is inside of both", () => {
+  const inside = (f: Field): Uint8Array => ipv4(6, tcp(noise(61), pseudo4, f));
+  const gre = [0, 0, 8, 0];
+  const frame = (f: Field): Uint8Array => eth(0x0800, ipv4(47, bytes(gre, ipv4(47, bytes(gre, inside(f))))));
+  const ask: Ask = {
+    what: "GRE in GRE",
+    right: frame("right"),
+    seeded: frame("seed"),
+    start: 14 + 20 + 4 + 20 + 4 + 20,
+    offset: 16,
+    crc: false,
+    network: 14,
+    transport: 34,
+    inner: { mac: 62, network: 62, type: 0x0800, ipproto: 0 },
+    zero: false,
+  };
+  const reasons: Record<string, string> = {};
+  for (const profile of legacy) {
+    const driver = new NicDriver(new NicDevice(profile, memory), memory, 14);
+    const skb = askedSkb(memory, ask);
+    driver.xmit(skb.address, 1);
+    driver.flush((wire) => void expect(verdict(ask, wire.slice()), profile.name).toBe("equal"));
+    skb.kfreeSkb();
+    reasons[profile.name] = driver.lastReason;
+  }
+  expect(reasons).toMatchObject({ "complete-parse": "tunnel", "exthdr-3": "tunnel", "word-dword": "" });
 });

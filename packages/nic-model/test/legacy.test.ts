@@ -74,6 +74,9 @@ const CASES: readonly Case[] = [
     eth(0x0800, ipv4(6, tcp(noise(61), pseudo4, f), { options: [1, 1, 1, 0] })),
   ),
   both("TCP/IPv6", 54, 16, (f) => eth(0x86dd, ipv6(6, tcp(noise(61), pseudo6, f)))),
+  both("TCP/IPv6 whose length field says 0", 54, 16, (f) =>
+    eth(0x86dd, ipv6(6, tcp(noise(61), pseudo6, f), { len: 0 })),
+  ),
   both("UDP/IPv6", 54, 6, (f) => eth(0x86dd, ipv6(17, udp(noise(61), pseudo6, f)))),
   both("ICMPv6", 54, 2, (f) =>
     eth(0x86dd, ipv6(58, fill(bytes(128, 0, 0, 0, noise(60)), 2, pseudo6(58, 64), f))),

@@ -26,7 +26,7 @@ const count = (reasons: Readonly<Record<string, number>>): number =>
 describe.skipIf(!present)("verify of real captures", () => {
   it("there are some", () => expect(files.length).toBeGreaterThan(80));
 
-  for (const device of ["ideal", "v4v6-basic"])
+  for (const device of ["ideal", "v4v6-basic", "complete-parse"])
     for (const accel of device === "ideal" ? [[], ["--no-accel"]] : [[]])
       it.each(files)(`${device} ${accel.join("")}: %s`, async (_name, file) => {
         const ran = await run("verify", file, "--json", "--device", device, ...accel);

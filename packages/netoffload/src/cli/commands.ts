@@ -4,6 +4,7 @@ import { cprCommands } from "./cpr.ts";
 import { csumCommands } from "./csum.ts";
 import { devCommands } from "./dev.ts";
 import { devlinkCommand } from "./devlink.ts";
+import { dissectCommand } from "./dissect.ts";
 import { ethtoolCommand } from "./ethtool.ts";
 import { evalCommand } from "./eval.ts";
 import { liveCommands } from "./live.ts";
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   ...reportCommands,
   ...csumCommands,
   ...cprCommands,
+  dissectCommand,
   evalCommand,
   ...programCommands,
   programRunCommand,

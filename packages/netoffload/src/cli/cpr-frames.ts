@@ -4,10 +4,23 @@ import type { CaptureReader } from "@netoffload/pcap";
 import { faultLine, openInput, readCaptureFile } from "./capture.ts";
 import type { Context } from "./command.ts";
 import { EXIT } from "./exit.ts";
-import { readJsonLines } from "./input.ts";
+import { type JsonLine, readJsonLines } from "./input.ts";
 
-/** Called for each frame; the bytes are valid until it returns. */
-export type FrameSink = (id: unknown, frame: Uint8Array) => void;
+/** What is wrong with a line. */
+export interface LineFault {
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * Called for each frame; the bytes are valid until it returns. `line`: the JSON line it came in, null from a capture.
+ * A fault of that line is answered in its place.
+ */
+export type FrameSink = (
+  id: unknown,
+  frame: Uint8Array,
+  line: Readonly<Record<string, unknown>> | null,
+) => LineFault | undefined;
 
 /**
  * Read frames. A bad line is answered in its place and the rest goes on.
@@ -18,7 +31,7 @@ export async function eachFrame(context: Context, path: string, frame: FrameSink
   const input = await openInput(context, path);
   if (input.json || /\.jsonl$/.test(path)) return eachLine(context, path, input.chunks, frame);
   const sink = (reader: CaptureReader, packet: number): void =>
-    frame(packet, reader.bytes.subarray(reader.offset, reader.offset + reader.caplen));
+    void frame(packet, reader.bytes.subarray(reader.offset, reader.offset + reader.caplen), null);
   const end = await readCaptureFile(
     context,
     path,
@@ -40,15 +53,17 @@ async function eachLine(
     const frame = line.ok ? line.value.frame : undefined;
     const good = typeof frame === "string" && /^([0-9a-f]{2})*$/i.test(frame);
     const bytes = good ? hexToBytes(frame) : null;
-    if (line.ok && bytes !== null) {
-      sink(line.id, bytes);
-      continue;
-    }
+    const fault = line.ok && bytes !== null ? (sink(line.id, bytes, line.value) ?? null) : null;
+    if (line.ok && bytes !== null && fault === null) continue;
     code = EXIT.usage;
-    const error = line.ok
-      ? { code: "frame", message: "frame: an even number of hexadecimal digits is needed" }
-      : { code: line.code, message: line.message };
+    const error = fault ?? wrong(line);
     context.out.json({ id: line.id, error });
   }
   return code;
+}
+
+function wrong(line: JsonLine): LineFault {
+  return line.ok
+    ? { code: "frame", message: "frame: an even number of hexadecimal digits is needed" }
+    : { code: line.code, message: line.message };
 }

@@ -19,7 +19,6 @@ import {
   type Parser,
   type Result,
   readCpr,
-  WasmParser,
 } from "@netoffload/cpr-ir";
 import { kernelParserImage } from "../image.ts";
 import {
@@ -30,8 +29,8 @@ import {
   type Options,
   stringOption,
 } from "./command.ts";
-import { eachFrame } from "./cpr-frames.ts";
-import { fitParser, runTcam, tcamEngine, tcamText } from "./cpr-tcam.ts";
+import { answer, runFrames } from "./cpr-run.ts";
+import { fitParser, tcamText } from "./cpr-tcam.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
 import { OutputFile } from "./output.ts";
@@ -153,72 +152,6 @@ function hash(context: Context, words: readonly string[], options: Options): num
     else context.out.line(`${sha256}  ${path}\nsha1:${sha1}  ${path}\nfile sha1:${fileSha1}  ${path}`);
   }
   return EXIT.ok;
-}
-
-/** What ran a frame, whatever the target. */
-interface Ran {
-  readonly code: number;
-  readonly lastNode: number;
-  readonly encaps: number;
-  readonly metadata: Uint8Array;
-}
-
-/** One answer of `cpr run`. */
-function answer(id: unknown, parser: Parser, run: Ran): Record<string, unknown> {
-  return {
-    id,
-    ret: run.code,
-    code: codeName(run.code),
-    encaps: run.encaps,
-    last_node: parser.nodes[run.lastNode]!.name,
-    metadata: Buffer.from(run.metadata).toString("hex"),
-  };
-}
-
-type RunFrame = (frame: Uint8Array, keys: Uint32Array, start: number) => Ran;
-
-/** A parser on a target. */
-function runner(parser: Parser, target: string): RunFrame {
-  if (target === "interp") {
-    const run = new Interpreter(parser);
-    return (frame, keys, start) => {
-      run.clear();
-      run.keys.set(keys);
-      run.run(frame, frame.length, start);
-      return run;
-    };
-  }
-  if (target === "tcam") {
-    const engine = tcamEngine(parser);
-    return (frame, keys, start) => runTcam(engine, frame, keys, start);
-  }
-  if (target !== "wasm") throw usageError(`--target ${target}: interp, wasm or tcam`);
-  const compiled = WasmParser.create(parser, 1, 1 << 20);
-  if (!compiled.ok) throw usageError(compiled.diagnostics.map((d) => d.message).join("; "));
-  const wasm = compiled.value;
-  return (frame, keys, start) => {
-    wasm.reset();
-    if (!wasm.add(frame, keys, start))
-      throw usageError(`a frame of ${frame.length} bytes; at most ${1 << 20}`);
-    wasm.fill(0);
-    wasm.run();
-    return { ...wasm.outcome(0), metadata: wasm.metadata(0) };
-  };
-}
-
-async function run(context: Context, words: readonly string[], options: Options): Promise<number> {
-  const path = one(words, "cpr run");
-  const frames = stringOption(options, "frames") ?? "-";
-  const { parser } = readParserFile(context, path, options);
-  const ran = runner(parser, stringOption(options, "target") ?? "interp");
-  const keys = new Uint32Array(parser.numKeys);
-  const start = parser.numKeys > 1 ? 14 : 0;
-  const parse = (id: unknown, frame: Uint8Array): void => {
-    // the flow dissector starts behind the Ethernet header, at the frame's EtherType
-    if (start > 0) keys[1] = frame.length < 14 ? 0 : (frame[12]! << 8) | frame[13]!;
-    context.out.json(answer(id, parser, ran(frame, keys, Math.min(start, frame.length))));
-  };
-  return eachFrame(context, frames, parse);
 }
 
 function diff(context: Context, words: readonly string[], options: Options): number {
@@ -382,8 +315,16 @@ export const cprCommands: readonly Command[] = [
       frames: { type: "string", value: "IN", help: "JSON lines {id, frame}, or a capture (default: stdin)" },
     },
     details:
-      "Each frame gives a line {id, ret, code, encaps, last_node, metadata}; metadata is the whole memory, metameta first.",
-    run,
+      'Each frame gives a line {id, ret, code, encaps, last_node, metadata}; metadata is the whole memory, metameta first. A line may bring its own key registers: "keys": [N, ...], and "start", the first header\'s offset.',
+    run: (context, words, options) => {
+      const { parser } = readParserFile(context, one(words, "cpr run"), options);
+      return runFrames(
+        context,
+        parser,
+        stringOption(options, "target") ?? "interp",
+        stringOption(options, "frames") ?? "-",
+      );
+    },
   },
   {
     name: "cpr compile",

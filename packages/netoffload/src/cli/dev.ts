@@ -167,6 +167,7 @@ async function parseFrames(context: Context, words: readonly string[], options: 
         metadata: Buffer.from(p.metadata).toString("hex"),
       });
     });
+    return undefined;
   });
 }
 

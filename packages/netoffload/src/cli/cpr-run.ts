@@ -1,0 +1,88 @@
+/** Parsers on their targets: `netoffload cpr run`. */
+import { codeName, Interpreter, type Parser, WasmParser } from "@netoffload/cpr-ir";
+import type { Context } from "./command.ts";
+import { eachFrame, type LineFault } from "./cpr-frames.ts";
+import { runTcam, tcamEngine } from "./cpr-tcam.ts";
+import { usageError } from "./exit.ts";
+
+/** What ran a frame, whatever the target. */
+export interface Ran {
+  readonly code: number;
+  readonly lastNode: number;
+  readonly encaps: number;
+  readonly metadata: Uint8Array;
+}
+
+/** One answer of `cpr run`. */
+export function answer(id: unknown, parser: Parser, run: Ran): Record<string, unknown> {
+  return {
+    id,
+    ret: run.code,
+    code: codeName(run.code),
+    encaps: run.encaps,
+    last_node: parser.nodes[run.lastNode]!.name,
+    metadata: Buffer.from(run.metadata).toString("hex"),
+  };
+}
+
+/** Runs a frame with key registers, from an offset. */
+export type RunFrame = (frame: Uint8Array, keys: Uint32Array, start: number) => Ran;
+
+/** A parser on a target. */
+export function runner(parser: Parser, target: string): RunFrame {
+  if (target === "interp") {
+    const run = new Interpreter(parser);
+    return (frame, keys, start) => {
+      run.clear();
+      run.keys.set(keys);
+      run.run(frame, frame.length, start);
+      return run;
+    };
+  }
+  if (target === "tcam") {
+    const engine = tcamEngine(parser);
+    return (frame, keys, start) => runTcam(engine, frame, keys, start);
+  }
+  if (target !== "wasm") throw usageError(`--target ${target}: interp, wasm or tcam`);
+  const compiled = WasmParser.create(parser, 1, 1 << 20);
+  if (!compiled.ok) throw usageError(compiled.diagnostics.map((d) => d.message).join("; "));
+  const wasm = compiled.value;
+  return (frame, keys, start) => {
+    wasm.reset();
+    if (!wasm.add(frame, keys, start))
+      throw usageError(`a frame of ${frame.length} bytes; at most ${1 << 20}`);
+    wasm.fill(0);
+    wasm.run();
+    return { ...wasm.outcome(0), metadata: wasm.metadata(0) };
+  };
+}
+
+/** Parse all frames of an input. @returns the exit code */
+export function runFrames(context: Context, parser: Parser, target: string, frames: string): Promise<number> {
+  const ran = runner(parser, target);
+  const usual = parser.numKeys > 1 ? 14 : 0;
+  return eachFrame(context, frames, (id, frame, line): LineFault | undefined => {
+    const keys = new Uint32Array(parser.numKeys);
+    const given = line?.keys;
+    const start = line?.start ?? (given === undefined ? usual : 0);
+    if (!isNumber(start, frame.length))
+      return { code: "start", message: "start: an offset in the frame is needed" };
+    if (given === undefined) {
+      // the flow dissector starts behind the Ethernet header, at the frame's EtherType
+      if (usual > 0) keys[1] = frame.length < 14 ? 0 : (frame[12]! << 8) | frame[13]!;
+    } else if (!isKeys(given, keys.length))
+      return { code: "keys", message: `keys: a list of up to ${keys.length} numbers is needed` };
+    else keys.set(given);
+    const from = Math.min(start, frame.length);
+    context.out.json(answer(id, parser, ran(frame, keys, from)));
+    return undefined;
+  });
+}
+
+function isNumber(value: unknown, most: number): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= Math.max(most, 14);
+}
+
+function isKeys(value: unknown, most: number): value is number[] {
+  return Array.isArray(value) && value.length <= most && value.every((v) => isNumber(v, 0xffffffff));
+}

@@ -80,7 +80,7 @@ export function drawCase(cell: CsumCell, index: number, random: Random): CsumCas
     optionsLen,
   );
   const odd = cell.length === "odd" ? 1 : 0;
-  let length = l4 + HEADER[cell.l4] + payloadLen(random);
+  let length = l4 + HEADER[cell.l4] + payloadLen(cell, random);
   if (length % 2 !== odd) length++;
   const whole = new Uint8Array(length);
   random.fill(whole);
@@ -93,12 +93,16 @@ export function drawCase(cell: CsumCell, index: number, random: Random): CsumCas
   return { cell: index, frame, route, csumStart, csumOffset, layout: drawLayout(frame.length, random) };
 }
 
-/** Mostly short, sometimes a full segment, now and then a jumbo frame or nearly as long as can be. */
-function payloadLen(random: Random): number {
+/**
+ * Mostly short, sometimes a full segment, now and then a jumbo frame or nearly as long as can be; a last csum_offset
+ * that needs all of its 16 bits comes oftener.
+ */
+function payloadLen(cell: CsumCell, random: Random): number {
+  if (cell.bound === "offset-last" && random.oneIn(60)) return 32768 + random.below(27000);
   const kind = random.below(1000);
   if (kind < 800) return random.below(140);
   if (kind < 975) return random.below(1460);
-  return kind < 997 ? random.below(9000) : random.below(60000);
+  return kind < 997 || cell.bound !== "inside" ? random.below(9000) : random.below(60000);
 }
 
 function writeHeaders(

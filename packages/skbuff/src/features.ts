@@ -318,11 +318,11 @@ function applied(
 }
 
 /** What remains of the rules once the stack knows two flags; 15 takes the place of 3, 4 and 14. */
-const SIMPLIFIED: readonly FixRule[] = [
+const SIMPLIFIED: readonly FixRule[] = /* @__PURE__ */ (() => [
   ...RULES.filter(({ number }) => number === 7),
   { number: 15, why: "GSO needs HW_CSUM", drop: (f) => when(!has(f, "HW_CSUM"), any("GSO")) },
   ...RULES.filter(({ number }) => number >= 9 && number <= 13),
-];
+])();
 
 /**
  * The dependency rules of the paper's simplified stack.

@@ -215,9 +215,9 @@ function written(v: ir.MdValue, t: MemoryTarget, next: Chain): Step {
   const plain = copied(v, t);
   if (plain !== null) {
     const reverse = plain.little === t.little ? 0 : 1;
-    return step({ ...put, kind: COPIES[len] ?? STEP.copy, off: plain.off, little: reverse }, next);
+    return step({ ...put, kind: BY_BYTES.copy[len] ?? STEP.copy, off: plain.off, little: reverse }, next);
   }
-  const kind = bits === 8 * len ? STORES[len] : undefined;
+  const kind = bits === 8 * len ? BY_BYTES.store[len] : undefined;
   if (kind !== undefined) return number(v, bits, step({ ...put, kind }, next));
   return number(v, bits, step({ ...put, kind: STEP.storeBits, mask: ones(bits) << shift, shift }, next));
 }
@@ -231,10 +231,12 @@ function copied(v: ir.MdValue, t: MemoryTarget): { readonly off: number; readonl
   return whole && source.len === t.len && t.bits === 8 * t.len ? source : null;
 }
 
-/** By the bytes of a number. */
-const STORES: Readonly<Record<number, number>> = { 1: STEP.store8, 2: STEP.store16, 4: STEP.store32 };
-const COPIES: Readonly<Record<number, number>> = { 1: STEP.copy8, 2: STEP.copy16, 4: STEP.copy32 };
-const LOADS: Readonly<Record<number, number>> = { 1: STEP.u8, 2: STEP.u16, 4: STEP.u32 };
+/** Kinds of step by the bytes of a number; a function, so that bundles that do not parse leave it out. */
+const BY_BYTES = /* @__PURE__ */ (() => ({
+  store: { 1: STEP.store8, 2: STEP.store16, 4: STEP.store32 } as Readonly<Record<number, number>>,
+  copy: { 1: STEP.copy8, 2: STEP.copy16, 4: STEP.copy32 } as Readonly<Record<number, number>>,
+  load: { 1: STEP.u8, 2: STEP.u16, 4: STEP.u32 } as Readonly<Record<number, number>>,
+}))();
 
 /** The number that an entry writes; an offset or length must have no more than `bits` bits. */
 function number(v: ir.MdValue, bits: number, next: Step): Step {
@@ -315,7 +317,7 @@ function load({ source, mask: bits, shift }: ir.Load, next: Step): Step {
   if (source.kind === "remaining") return step({ kind: STEP.remaining, mask, shift }, next);
   const { off, len } = source;
   const little = source.little ? 1 : 0;
-  const kind = (little === 0 || len === 1 ? LOADS[len] : undefined) ?? STEP.field;
+  const kind = (little === 0 || len === 1 ? BY_BYTES.load[len] : undefined) ?? STEP.field;
   return join(step({ kind, off, len, little, mask, shift }, next), next);
 }
 
@@ -329,15 +331,16 @@ function join(number: Step, use: Step): Step {
   return step({ ...use, kind, off, mask, shift, ...made }, use.next);
 }
 
-const PAIRS: ReadonlyMap<number, Readonly<Record<number, number>>> = /* @__PURE__ */ new Map([
-  [STEP.u8, { [STEP.header]: STEP.header8, [STEP.equal]: STEP.equal8, [STEP.lookup]: STEP.lookup8 }],
-  [
-    STEP.u16,
-    { [STEP.equal]: STEP.equal16, [STEP.not_equal]: STEP.not_equal16, [STEP.lookup]: STEP.lookup16 },
-  ],
-  [STEP.constant, { [STEP.store8]: STEP.store8constant }],
-  [STEP.start, { [STEP.store16]: STEP.store16start }],
-]);
+const PAIRS: ReadonlyMap<number, Readonly<Record<number, number>>> = /* @__PURE__ */ (() =>
+  new Map<number, Readonly<Record<number, number>>>([
+    [STEP.u8, { [STEP.header]: STEP.header8, [STEP.equal]: STEP.equal8, [STEP.lookup]: STEP.lookup8 }],
+    [
+      STEP.u16,
+      { [STEP.equal]: STEP.equal16, [STEP.not_equal]: STEP.not_equal16, [STEP.lookup]: STEP.lookup16 },
+    ],
+    [STEP.constant, { [STEP.store8]: STEP.store8constant }],
+    [STEP.start, { [STEP.store16]: STEP.store16start }],
+  ]))();
 
 function ones(bits: number): number {
   return bits === 32 ? -1 : (1 << bits) - 1;
@@ -370,4 +373,4 @@ function step(s: Partial<Step> & { readonly kind: number }, next: Chain): Step {
   };
 }
 
-const GIVE: Step = /* @__PURE__ */ step({ kind: STEP.give }, null);
+const GIVE: Step = /* @__PURE__ */ (() => step({ kind: STEP.give }, null))();

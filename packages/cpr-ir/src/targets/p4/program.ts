@@ -3,14 +3,15 @@ import { codeName, isOkay } from "../../ir/codes.ts";
 import type { Parser } from "../../ir/types.ts";
 import { HeaderLayout, MemoryLayout } from "./layout.ts";
 
-const RESERVED = new Set(
-  (
-    "abstract action actions apply bit bool const control default else entries enum error exit extern false " +
-    "header header_union if in inout int key match_kind out package parser pragma return select size state " +
-    "string struct switch table this transition true tuple type typedef varbit verify void accept reject start " +
-    "hdr meta pkt std packet_in packet_out"
-  ).split(" "),
-);
+const RESERVED = /* @__PURE__ */ (() =>
+  new Set(
+    (
+      "abstract action actions apply bit bool const control default else entries enum error exit extern false " +
+      "header header_union if in inout int key match_kind out package parser pragma return select size state " +
+      "string struct switch table this transition true tuple type typedef varbit verify void accept reject start " +
+      "hdr meta pkt std packet_in packet_out"
+    ).split(" "),
+  ))();
 
 /** A word of P4 for a name of a document. */
 export function word(name: string): string {

@@ -37,17 +37,18 @@ export function drawParser(parser: Parser): string {
 /** Distance of loops below. */
 const LANE = 14;
 
-const STYLE = [
-  "svg{font-family:system-ui,'DejaVu Sans',sans-serif}",
-  ".paper{fill:#fff}.title{font-size:20px;font-weight:600;fill:#16233a}.note{font-size:11px;fill:#5a6b84}",
-  ".card{stroke-width:1.2}.root{stroke-width:2.6}",
-  ".header{fill:#eef3fb;stroke:#3d5a98}.overlay{fill:#f5f0fb;stroke:#7a5bb0}.encap{fill:#fdf3e4;stroke:#b7791f}.leaf{fill:#eaf6ee;stroke:#3c8c5a}.exit{fill:#f3f3f3;stroke:#7a7a7a}",
-  ".name{font-size:13px;font-weight:600;fill:#16233a}.rule{stroke:#9fb0cb;stroke-width:.7}",
-  ".key{font-size:11px;font-family:ui-monospace,'DejaVu Sans Mono',monospace;fill:#2b3c58}.to{font-size:11px;fill:#5a6b84}.back{fill:#9a5b2c}",
-  ".edge{fill:none;stroke:#8193b2;stroke-width:1.2}.round{fill:none;stroke:#c27a1a;stroke-width:1.4;stroke-dasharray:6 3}",
-  ".tip{fill:#8193b2}.loop{fill:#c27a1a}.port{fill:#8193b2}.portl{fill:#c27a1a}",
-  "@media(prefers-color-scheme:dark){.paper{fill:#111824}.title,.name{fill:#e8eefa}.note,.to{fill:#9fb0cb}.key{fill:#c9d6ee}.back{fill:#e0a878}.header{fill:#1b2740}.overlay{fill:#272040}.encap{fill:#36290f}.leaf{fill:#162d1f}.exit{fill:#2a2a2a}.rule{stroke:#4a5c7d}}",
-].join("");
+const STYLE = /* @__PURE__ */ (() =>
+  [
+    "svg{font-family:system-ui,'DejaVu Sans',sans-serif}",
+    ".paper{fill:#fff}.title{font-size:20px;font-weight:600;fill:#16233a}.note{font-size:11px;fill:#5a6b84}",
+    ".card{stroke-width:1.2}.root{stroke-width:2.6}",
+    ".header{fill:#eef3fb;stroke:#3d5a98}.overlay{fill:#f5f0fb;stroke:#7a5bb0}.encap{fill:#fdf3e4;stroke:#b7791f}.leaf{fill:#eaf6ee;stroke:#3c8c5a}.exit{fill:#f3f3f3;stroke:#7a7a7a}",
+    ".name{font-size:13px;font-weight:600;fill:#16233a}.rule{stroke:#9fb0cb;stroke-width:.7}",
+    ".key{font-size:11px;font-family:ui-monospace,'DejaVu Sans Mono',monospace;fill:#2b3c58}.to{font-size:11px;fill:#5a6b84}.back{fill:#9a5b2c}",
+    ".edge{fill:none;stroke:#8193b2;stroke-width:1.2}.round{fill:none;stroke:#c27a1a;stroke-width:1.4;stroke-dasharray:6 3}",
+    ".tip{fill:#8193b2}.loop{fill:#c27a1a}.port{fill:#8193b2}.portl{fill:#c27a1a}",
+    "@media(prefers-color-scheme:dark){.paper{fill:#111824}.title,.name{fill:#e8eefa}.note,.to{fill:#9fb0cb}.key{fill:#c9d6ee}.back{fill:#e0a878}.header{fill:#1b2740}.overlay{fill:#272040}.encap{fill:#36290f}.leaf{fill:#162d1f}.exit{fill:#2a2a2a}.rule{stroke:#4a5c7d}}",
+  ].join(""))();
 
 function marker(id: string, style: string): string {
   return `<marker id="${id}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 .6L8 4L0 7.4z" class="${style}"/></marker>`;

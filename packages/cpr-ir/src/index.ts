@@ -108,6 +108,7 @@ export {
   compileFlowDissector,
   compileXdp,
   flowDissectorTarget,
+  type XdpOptions,
   xdpTarget,
 } from "./targets/ebpf/parser/compile.ts";
 export { type FlowKeysField, flowKeysFields, toFlowKeys } from "./targets/ebpf/parser/flow-keys.ts";

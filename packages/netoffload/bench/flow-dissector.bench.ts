@@ -33,16 +33,29 @@ const PACKETS: Readonly<Record<string, string>> = {
   "PPPoE, IPv4": `${ETHER}8864110000010040 0021${ip4("06", TCP)}`,
 };
 
-/** Section `flow_dissector` of what clang wrote. */
+/** The program that clang wrote. */
 function inC(): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), "flow-bench-"));
   const object = join(folder, "c.o");
   const source = fileURLToPath(new URL("./ref/flow-dissector.c", import.meta.url));
   execFileSync("clang", ["-O2", "-target", "bpf", "-mcpu=v3", "-c", source, "-o", object]);
-  execFileSync("llvm-objcopy-19", ["--dump-section", `flow_dissector=${join(folder, "text")}`, object]);
-  const text = new Uint8Array(readFileSync(join(folder, "text")));
+  const elf = new Uint8Array(readFileSync(object));
   rmSync(folder, { recursive: true });
-  return text;
+  return largestCode(elf);
+}
+
+/** The largest executable section of an ELF64 file: this one has no other with code. */
+function largestCode(elf: Uint8Array): Uint8Array {
+  const view = new DataView(elf.buffer, elf.byteOffset);
+  const [table, count] = [Number(view.getBigUint64(40, true)), view.getUint16(60, true)];
+  let found = new Uint8Array(0);
+  for (let i = 0; i < count; i++) {
+    const header = table + 64 * i;
+    const [at, size] = [24, 32].map((n) => Number(view.getBigUint64(header + n, true))) as [number, number];
+    const executable = (view.getUint32(header + 8, true) & 4) !== 0;
+    if (executable && size > found.length) found = elf.slice(at, at + size);
+  }
+  return found;
 }
 
 /** r0 = 0 (BPF_OK); exit. */

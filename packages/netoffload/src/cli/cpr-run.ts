@@ -1,8 +1,10 @@
 /** Parsers on their targets: `netoffload cpr run`. */
 import { codeName, Interpreter, type Parser, WasmParser } from "@netoffload/cpr-ir";
+import { isRunnable, MAX_FRAME, MIN_FRAME } from "../live/kernel-parser.ts";
 import type { Context } from "./command.ts";
 import { eachFrame, type LineFault } from "./cpr-frames.ts";
 import { runTcam, tcamEngine } from "./cpr-tcam.ts";
+import { xdpRunner } from "./cpr-xdp.ts";
 import { usageError } from "./exit.ts";
 
 /** What ran a frame, whatever the target. */
@@ -43,7 +45,8 @@ export function runner(parser: Parser, target: string): RunFrame {
     const engine = tcamEngine(parser);
     return (frame, keys, start) => runTcam(engine, frame, keys, start);
   }
-  if (target !== "wasm") throw usageError(`--target ${target}: interp, wasm or tcam`);
+  if (target === "xdp") return xdpRunner(parser);
+  if (target !== "wasm") throw usageError(`--target ${target}: interp, wasm, xdp or tcam`);
   const compiled = WasmParser.create(parser, 1, 1 << 20);
   if (!compiled.ok) throw usageError(compiled.diagnostics.map((d) => d.message).join("; "));
   const wasm = compiled.value;
@@ -73,6 +76,11 @@ export function runFrames(context: Context, parser: Parser, target: string, fram
     } else if (!isKeys(given, keys.length))
       return { code: "keys", message: `keys: a list of up to ${keys.length} numbers is needed` };
     else keys.set(given);
+    if (target === "xdp" && !isRunnable(frame))
+      return {
+        code: "frame",
+        message: `a frame of ${frame.length} bytes; the kernel runs ${MIN_FRAME} to ${MAX_FRAME}`,
+      };
     const from = Math.min(start, frame.length);
     context.out.json(answer(id, parser, ran(frame, keys, from)));
     return undefined;

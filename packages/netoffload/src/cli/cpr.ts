@@ -311,7 +311,11 @@ export const cprCommands: readonly Command[] = [
     usage: "FILE.json --frames IN.jsonl|CAPTURE",
     options: {
       ...READ_OPTIONS,
-      target: { type: "string", value: "interp|wasm|tcam", help: "what runs the parser (default interp)" },
+      target: {
+        type: "string",
+        value: "interp|wasm|xdp|tcam",
+        help: "what runs the parser (default interp); xdp: the running kernel",
+      },
       frames: { type: "string", value: "IN", help: "JSON lines {id, frame}, or a capture (default: stdin)" },
     },
     details:

@@ -15,6 +15,9 @@ import {
   type SlotLayout,
   slotLayout,
   TARGET,
+  TRACE_KIND,
+  TRACE_RECORD,
+  type Trace,
 } from "@netoffload/cpr-ir";
 import { BpfVerifierError, LoadedParser, PacketRuns, StructBytes } from "@netoffload/linux";
 import { NetoffloadError } from "../errors.ts";
@@ -77,6 +80,10 @@ export function startBehindEthernet({ slots }: LoadedParser, parser: Parser): vo
 export const MAX_FRAME = 3400;
 /** Bytes that a run needs at least. */
 export const MIN_FRAME = 14;
+/** May the kernel run a program on a frame? */
+export function isRunnable(frame: Uint8Array): boolean {
+  return frame.length >= MIN_FRAME && frame.length <= MAX_FRAME;
+}
 /** In a slot no program has written since. */
 const UNTOUCHED = 0x7fff_ffff;
 
@@ -94,15 +101,17 @@ export class XdpParser {
   readonly #view: DataView;
   readonly #layout: SlotLayout;
   readonly #parser: Parser;
+  /** Slot of the last run. */
+  #at = 0;
 
-  /** @param parser - that the program was compiled from */
-  constructor(source: KernelParserSource, parser: Parser) {
+  /** @param parser - that the program was compiled from; @param records - of the trace, in debug mode */
+  constructor(source: KernelParserSource, parser: Parser, records = 0) {
     this.#parser = parser;
     this.#loaded = loadParser(source);
     this.#runs = new PacketRuns(this.#loaded.program, MAX_FRAME, 0);
     const { slots } = this.#loaded;
     this.#view = new DataView(slots.buffer, slots.byteOffset, slots.byteLength);
-    this.#layout = slotLayout(parser);
+    this.#layout = slotLayout(parser, records);
     this.verifiedInstructions = this.#loaded.program.info().verifiedInstructions;
   }
 
@@ -134,7 +143,27 @@ export class XdpParser {
     this.encaps = view.getUint32(at + SLOT.ENCAPS, true);
     this.nodes = view.getUint32(at + SLOT.NODES, true);
     this.metadata = slots.subarray(at + metadata, at + metadata + bytes);
+    this.#at = at;
     return this.code;
+  }
+
+  /** Tell what the last run, of a debug program, did. @returns records that there was no room for */
+  tell(trace: Trace): number {
+    const { trace: first, records } = this.#layout;
+    const count = this.#view.getUint32(this.#at + SLOT.TRACED, true);
+    for (let i = 0; i < Math.min(count, records); i++) {
+      const at = this.#at + first + TRACE_RECORD * i;
+      const [kind, a, b, c] = [0, 4, 8, 12].map((n) => this.#view.getUint32(at + n, true)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      if (kind === TRACE_KIND.NODE) trace.node?.(a, b, c);
+      else if (kind === TRACE_KIND.WRITE) trace.write?.(a, b);
+      else trace.key?.(a, b);
+    }
+    return Math.max(0, count - records);
   }
 
   close(): void {

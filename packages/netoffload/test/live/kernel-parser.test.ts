@@ -2,11 +2,16 @@
  * Parsers in the live kernel against the interpreter: every path packet, every captured packet, random and mutated
  * ones. `CPR_ROUNDS=1000000` makes it a million for each parser.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   compileFlowDissector,
   compileXdp,
   flowKeysFields,
   generateCases,
+  hashParser,
   orThrow,
   type Parser,
   parserOf,
@@ -14,13 +19,15 @@ import {
   shippedParser,
   toFlowKeys,
 } from "@netoffload/cpr-ir";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { allPackets, haveCaptures } from "../../../cpr-ir/test/helpers/captures.ts";
 import { RARE_PARSERS } from "../../../cpr-ir/test/helpers/parsers.ts";
 import { mutate, Random } from "../../../cpr-ir/test/helpers/random.ts";
 import { seedPackets } from "../../../cpr-ir/test/helpers/seeds.ts";
+import { loadParser } from "../../src/live/kernel-parser.ts";
+import { run } from "../cli/run.ts";
 import { live } from "./facility.ts";
-import { type Case, CompareFlow, CompareXdp } from "./kernel-parser.ts";
+import { type Case, CompareFlow, CompareTrace, CompareXdp, sourceOf } from "./kernel-parser.ts";
 
 const seed = Date.now() & 0xffffff;
 const rounds = Number(process.env.CPR_ROUNDS ?? 15_000);
@@ -80,6 +87,31 @@ describe.runIf(live)("XDP programs", () => {
     );
   });
 
+  test.each([
+    ["big", PARSERS.get("big")!],
+    ["flow-dissector", PARSERS.get("flow-dissector")!],
+    ...Object.entries(RARE_PARSERS),
+  ] as const)("debug mode, %s: the interpreter's trace", (_, of) => {
+    // little room: what does not fit is counted
+    for (const records of [256, 5]) {
+      const compare = new CompareTrace(orThrow(compileXdp(of, { trace: records })), of, records);
+      for (const c of pathCases(of).slice(0, 3000)) compare.add(c);
+      if (haveCaptures && records > 5) for (const packet of allPackets()) compare.add(inputs(of, packet, 0));
+      expect(compare.events).toBeGreaterThan(50);
+      compare.close();
+    }
+  });
+
+  test("a refusal names the node", () => {
+    const compiled = orThrow(compileXdp(PARSERS.get("ports")!));
+    const text = compiled.text.slice();
+    const { slot } = compiled.labels.find((l) => l.name === "udp")!;
+    // r0 = r11, which there is not
+    text.set([0xbf, 0xb0], 8 * slot);
+    const load = (): unknown => loadParser({ ...sourceOf(compiled, "xdp"), text });
+    expect(load).toThrow(/instruction \d+: .*\(node udp\)/);
+  });
+
   test("a program that differs in one key is caught", () => {
     const changed = structuredClone(SHIPPED_PARSERS.ports);
     changed["parse-nodes"][1]!["next-proto"]!.ents![1]!.key = 18;
@@ -137,5 +169,44 @@ describe.runIf(live)("flow dissectors", () => {
       },
       LONG,
     );
+  });
+});
+
+describe.runIf(live)("the command line", () => {
+  const folder = mkdtempSync(join(tmpdir(), "netoffload-parsers-"));
+  const document = (name: string): string =>
+    fileURLToPath(new URL(`../../../cpr-ir/programs/${name}.json`, import.meta.url));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test.each(NAMES)("%s: cpr compile for both targets, live load, program show", async (name) => {
+    for (const target of ["ebpf", "xdp"]) {
+      const image = join(folder, `${name}.${target}`);
+      expect((await run("cpr", "compile", document(name), "--target", target, "-o", image)).code).toBe(0);
+      const loaded = await run("live", "load", image, "--json");
+      expect(loaded.code).toBe(0);
+      const hash = hashParser(PARSERS.get(name)!).sha256;
+      expect(loaded.json[0]).toMatchObject({ name: "parser", hash });
+      // a million is what the kernel allows
+      expect(loaded.json[0]!.verified_instructions).toBeLessThan(300_000);
+      expect((await run("program", "show", image)).out).toMatch(/function 15[\s\S]*exit/);
+    }
+  });
+
+  test("cpr run --target xdp answers as the interpreter does", async () => {
+    const frames = join(folder, "frames.jsonl");
+    const lines = allPackets()
+      .filter((p) => p.length >= 14 && p.length <= 3400)
+      .slice(0, 200)
+      .map((p, id) => JSON.stringify({ id, frame: Buffer.from(p).toString("hex") }));
+    writeFileSync(frames, lines.join("\n"));
+    for (const name of NAMES) {
+      const interp = await run("cpr", "run", document(name), "--frames", frames);
+      const xdp = await run("cpr", "run", document(name), "--frames", frames, "--target", "xdp");
+      expect(xdp.out).toBe(interp.out);
+    }
+    writeFileSync(frames, '{"id":1,"frame":"0011"}\n');
+    const short = await run("cpr", "run", document("ports"), "--frames", frames, "--target", "xdp");
+    expect(short.code).toBe(2);
+    expect(short.json[0]).toMatchObject({ id: 1, error: { code: "frame" } });
   });
 });

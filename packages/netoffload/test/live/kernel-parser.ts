@@ -70,6 +70,44 @@ export class CompareXdp {
   }
 }
 
+/** The trace of debug programs beside the interpreter's: nodes, offsets, lengths, writes of metadata and keys, in order. */
+export class CompareTrace {
+  readonly #xdp: XdpParser;
+  readonly #run: Interpreter;
+  /** Events that both told. */
+  events = 0;
+
+  constructor(compiled: CompiledParser, of: Parser, records: number) {
+    this.#xdp = new XdpParser(sourceOf(compiled, "xdp"), of, records);
+    this.#run = new Interpreter(of);
+  }
+
+  add({ packet, keys, start = 0 }: Case): void {
+    if (packet.length < MIN_FRAME || packet.length > MAX_FRAME) return;
+    const [expected, found]: [string[], string[]] = [[], []];
+    const into = (list: string[]): Trace => ({
+      node: (index, off, length) => void list.push(`node ${index} at ${off}, ${length} bytes`),
+      write: (at, length) => void list.push(`write ${at}, ${length} bytes`),
+      key: (key, value) => void list.push(`key ${key} = ${value >>> 0}`),
+    });
+    this.#run.trace = into(expected);
+    this.#run.clear();
+    this.#run.keys.set(keys);
+    this.#run.run(packet, packet.length, start);
+    this.#xdp.run(packet, keys, start);
+    const lost = this.#xdp.tell(into(found));
+    this.events += found.length;
+    if (expected.join("\n") !== [...found, ...expected.slice(found.length, found.length + lost)].join("\n"))
+      throw new Error(
+        `${hex(packet)}:\ninterpreter\n${expected.join("\n")}\nxdp, ${lost} lost\n${found.join("\n")}`,
+      );
+  }
+
+  close(): void {
+    this.#xdp.close();
+  }
+}
+
 const BPF_OK = 0;
 const BPF_DROP = 2;
 const ETHERNET = 14;

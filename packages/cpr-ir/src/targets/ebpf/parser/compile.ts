@@ -26,6 +26,7 @@ import { Code, type Operand } from "./code.ts";
 import { type FlowKeysField, toFlowKeys } from "./flow-keys.ts";
 import { Graph } from "./graph.ts";
 import { SLOT, SLOT_OPTION, type SlotLayout, slotLayout } from "./slot.ts";
+import { SlotTrace } from "./trace.ts";
 import { mostVisits } from "./visits.ts";
 
 /** A parser as an eBPF program. */
@@ -75,13 +76,19 @@ export function compileFlowDissector(
   return finished(mapped.value, code, 0);
 }
 
+/** How to compile an XDP program. */
+export interface XdpOptions {
+  /** Debug mode: records of the trace that the slot has room for, see {@link TRACE_KIND}; default 0, no trace. */
+  readonly trace?: number;
+}
+
 /** Compile a parser to an XDP program; {@link SLOT} says how to talk with it. */
-export function compileXdp(parser: Parser): Result<CompiledParser> {
+export function compileXdp(parser: Parser, options: XdpOptions = {}): Result<CompiledParser> {
   const bytes = metadataSize(parser);
   if (bytes > MAX_METADATA)
     return fail("ebpf.metadata", `${bytes} bytes of metadata; ${MAX_METADATA} are possible`);
   const code = new Code();
-  const layout = slotLayout(parser);
+  const layout = slotLayout(parser, options.trace);
   xdp(parser, code, layout);
   return finished(parser, code, layout.size);
 }
@@ -215,6 +222,7 @@ function xdp(parser: Parser, code: Code, layout: SlotLayout): void {
   const frame = new MemoryCell(code, slot, SLOT.FRAME);
   const counters = cells(layout.counters, parser.counters.length);
   for (const c of [encaps, nodes, frame, ...counters]) c.put(0);
+  if (layout.records > 0) code.store(slot, SLOT.TRACED, 4, 0);
   const last = parser.frameSize * (parser.frames - 1);
   const frames = layout.metadata + parser.metametaSize;
   const graph: Graph = new Graph({
@@ -247,7 +255,7 @@ function xdp(parser: Parser, code: Code, layout: SlotLayout): void {
     },
     hidden: () => code.load(slot, SLOT.ZERO, 8),
     entered: (index) => code.store(slot, SLOT.LAST, 4, index),
-    trace: null,
+    trace: layout.records === 0 ? null : new SlotTrace(code, slot, layout),
   });
   code.store(slot, SLOT.LAST, 4, parser.root);
   graph.nodes();

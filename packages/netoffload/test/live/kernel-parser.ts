@@ -1,5 +1,12 @@
 /** Parsers in the live kernel against the interpreter. */
-import { type CompiledParser, Interpreter, isOkay, type Parser, TARGET } from "@netoffload/cpr-ir";
+import {
+  type CompiledParser,
+  Interpreter,
+  isOkay,
+  type Parser,
+  TARGET,
+  type Trace,
+} from "@netoffload/cpr-ir";
 import {
   FlowDissectorParser,
   type KernelParserSource,

@@ -15,7 +15,7 @@ const lines = (name: string, values: readonly object[]): string => {
 };
 const ETHER = "020000000001020000000002";
 const IP4 = (proto: string, fragment = "0000"): string =>
-  `4500005400010000`.slice(0, 12) + `${fragment}40${proto}0000c0a80001c0a80002`;
+  `450000540001${fragment}40${proto}0000c0a80001c0a80002`;
 const TCP = "d903005000000001000000028018ffff000000000101080a0000000100000002";
 const UDP = "d9030035001000001122334455667788";
 

@@ -12,6 +12,7 @@ import { allPackets, haveCaptures } from "../helpers/captures.ts";
 import { RARE_PARSERS } from "../helpers/parsers.ts";
 import { mutate, Random } from "../helpers/random.ts";
 import { seedPackets } from "../helpers/seeds.ts";
+import { Told } from "../helpers/trace.ts";
 import { P4Parser } from "../ref/p4/exec.ts";
 import { parseP4 } from "../ref/p4/parse.ts";
 
@@ -315,3 +316,47 @@ test.each<[string, string, Parser]>([
   expect(result.diagnostics[0]!.message).toContain(message);
   expect(result.diagnostics[0]!.suggestion).toBeDefined();
 });
+
+describe("debug mode: the interpreter's trace, line for line", () => {
+  test.each([
+    ...SHIPPED.map(({ title, name, which }): [string, Parser] => [title, shippedParser(name, which)]),
+    ...Object.entries(RARE_PARSERS),
+  ])("%s", (_, of) => {
+    const p4 = new P4Parser(parseP4(orThrow(compileP4(of, { trace: true }))));
+    const run = new Interpreter(of);
+    const told = new Told();
+    run.trace = told;
+    const random = new Random(seed);
+    let lines = 0;
+    const { cases } = generateCases(of);
+    const packets = cases.slice(0, 500);
+    for (let i = 0; i < 200; i++) {
+      const c = cases[random.below(cases.length)]!;
+      packets.push({ ...c, packet: mutate(c.packet, random) });
+    }
+    for (const { packet, keys } of packets) {
+      told.clear();
+      run.clear();
+      run.keys.set(keys);
+      run.run(packet);
+      p4.run(packet, Object.fromEntries([...keys].map((k, i) => [`key${i}`, k])));
+      expect(p4.log, Buffer.from(packet).toString("hex")).toEqual(told.lines);
+      lines += told.lines.length;
+      expect(p4.log.flatMap((line, i) => outside(of, line, p4.assigned[i]!))).toEqual([]);
+    }
+    expect(lines).toBeGreaterThan(100);
+  });
+
+  test("without it nothing is told", () => {
+    for (const name of NAMES) expect(textOf(shippedParser(name), name)).not.toContain("log_msg");
+  });
+});
+
+/** Bytes that were assigned to before a line of the log and are not those that it tells. */
+function outside(of: Parser, line: string, assigned: P4Parser["assigned"][number]): unknown[] {
+  const [what, at, len] = line.split(" ");
+  if (what !== "write") return [...assigned];
+  const first = Number(at) < of.metametaSize ? Number(at) : (Number(at) - of.metametaSize) % of.frameSize;
+  const beyond = assigned.filter((r) => r.off < first || r.off + r.len > first + Number(len));
+  return assigned.length === 0 ? ["nothing was assigned"] : beyond;
+}

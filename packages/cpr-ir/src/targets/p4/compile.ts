@@ -26,6 +26,11 @@ export interface P4Options {
   readonly layout?: CprDocument["metadata-layout"];
   /** Bytes before the first header, default 0: 14 where the root follows Ethernet. */
   readonly start?: number;
+  /**
+   * Debug mode: states tell what they do by `log_msg`: `node {} {} {}` (index, offset, length), `write {} {}`
+   * (byte of the metadata memory, bytes), `key {} {}` (register, value).
+   */
+  readonly trace?: boolean;
 }
 
 /**
@@ -45,8 +50,8 @@ export function compileP4(parser: Parser, options: P4Options = {}): Result<strin
     metameta: names(options.layout, false),
     frame: names(options.layout, true),
   });
-  pass(parser, layouts, options.start ?? 0);
-  const program = pass(parser, layouts, options.start ?? 0);
+  pass(parser, layouts, options);
+  const program = pass(parser, layouts, options);
   if (program.states.length > MAX_P4_STATES)
     return fail("p4.states", `${program.states.length} states, at most ${MAX_P4_STATES}`);
   return ok(text(program));
@@ -70,8 +75,8 @@ function names(layout: P4Options["layout"], frame: boolean): Map<number, string>
   return out;
 }
 
-function pass(parser: Parser, layouts: Layouts, start: number): Program {
-  const program = new Program(parser, layouts);
+function pass(parser: Parser, layouts: Layouts, { start = 0, trace = false }: P4Options): Program {
+  const program = new Program(parser, layouts, trace);
   for (const name of ["off", "len", "pos"]) program.local(name);
   if (parser.frames > 1) program.local("frame");
   begin(program, start);

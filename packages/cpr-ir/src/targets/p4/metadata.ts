@@ -49,8 +49,14 @@ function checkRange(flow: Flow, { value, target }: Metadata, unit: Unit, when: s
 }
 
 function writeLines(flow: Flow, { value, target }: Metadata, unit: Unit): string[] {
-  if (target.kind === "key") return [`meta.key${target.key} = ${widen(numberOf(flow, value, unit))};`];
-  if (target.index === null) return storeLines(flow, value, target, unit, target.off);
+  if (target.kind === "key") {
+    const key = `meta.key${target.key}`;
+    return [
+      `${key} = ${widen(numberOf(flow, value, unit))};`,
+      ...flow.program.tell("key", [target.key, key]),
+    ];
+  }
+  if (target.index === null) return told(flow, value, target, unit, target.off);
   const { elementSize, numElements, overwritable } = flow.program.parser.counters[target.index]!;
   const name = flow.program.counters[target.index]!;
   const lines: string[] = [];
@@ -58,11 +64,20 @@ function writeLines(flow: Flow, { value, target }: Metadata, unit: Unit): string
     const last = overwritable && i === numElements - 1;
     lines.push(
       `if (${name} ${last ? ">=" : "=="} ${i}) {`,
-      ...storeLines(flow, value, target, unit, target.off + i * elementSize).map((l) => `    ${l}`),
+      ...told(flow, value, target, unit, target.off + i * elementSize).map((l) => `    ${l}`),
       "}",
     );
   }
   return lines;
+}
+
+/** Assignments, and what is told of them. */
+function told(flow: Flow, value: MdValue, t: MemoryTarget, unit: Unit, off: number): string[] {
+  const { program } = flow;
+  const { metametaSize, frameSize, frames } = program.parser;
+  const first = off + (t.frame ? metametaSize : 0);
+  const at = t.frame && frames > 1 ? `(frame * ${frameSize} + ${first})` : first;
+  return [...storeLines(flow, value, t, unit, off), ...program.tell("write", [at, t.len])];
 }
 
 /** Assignments to the bytes from `off` on. */

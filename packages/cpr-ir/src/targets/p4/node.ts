@@ -27,7 +27,12 @@ export function emitNode(program: Program, index: number): void {
   };
   enter(flow, node, index);
   const conditions = measure(flow, node, unit);
-  flow.branch([...conditions, ...failing(program, node.preChecks, unit, end)], "checked");
+  const checks = failing(program, node.preChecks, unit, end);
+  if (program.trace) {
+    flow.branch(conditions, "measured");
+    flow.add(...program.tell("node", [index, unit.at, unit.length]));
+    flow.branch(checks, "checked");
+  } else flow.branch([...conditions, ...checks], "checked");
   emitActions(flow, node.actions, unit);
   if (node.body !== null) {
     joined = true;

@@ -89,12 +89,15 @@ export class Program {
   readonly counters: readonly string[];
   /** Nodes that a walk can come to with `maxNodes` nodes behind it. */
   readonly limited: ReadonlySet<number>;
+  /** Debug mode: states tell what they do. */
+  readonly trace: boolean;
   readonly #names: Set<string> = new Set(["start", "accept", "reject", "finish_okay", "finish_fail"]);
   readonly #stops: Map<number, string> = new Map();
   readonly #entries: readonly string[];
 
-  constructor(parser: Parser, layouts: Layouts) {
+  constructor(parser: Parser, layouts: Layouts, trace: boolean) {
     this.parser = parser;
+    this.trace = trace;
     this.layouts = layouts;
     this.limited = limitedNodes(parser);
     const counters = new Set<string>();
@@ -132,6 +135,13 @@ export class Program {
     this.#stops.set(code, name);
     this.state(name, [`meta.code = ${code};`], isOkay(code) ? "finish_okay" : "finish_fail");
     return name;
+  }
+
+  /** Debug mode: lines that tell three or two numbers of 32 bits (v1model's `log_msg`); else none. */
+  tell(what: "node" | "write" | "key", numbers: readonly (number | string)[]): string[] {
+    if (!this.trace) return [];
+    const values = numbers.map((n) => (typeof n === "number" ? `32w${n}` : n));
+    return [`log_msg("${what}${" {}".repeat(values.length)}", { ${values.join(", ")} });`];
   }
 
   state(name: string, lines: readonly string[], transition: string): void {

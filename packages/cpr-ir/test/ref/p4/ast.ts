@@ -8,6 +8,8 @@ export type TypeText =
 export type Expression = { readonly line: number } & (
   | { readonly kind: "number"; readonly value: bigint; readonly type: TypeText | null }
   | { readonly kind: "bool"; readonly value: boolean }
+  /** Without its quotes: an argument of `log_msg`, nothing else. */
+  | { readonly kind: "string"; readonly text: string }
   | { readonly kind: "name"; readonly name: string }
   | { readonly kind: "member"; readonly of: Expression; readonly name: string }
   | { readonly kind: "slice"; readonly of: Expression; readonly high: number; readonly low: number }

@@ -5,7 +5,7 @@
  */
 import type { Expression, P4Text, ParserDeclaration, State } from "./ast.ts";
 import { Expressions } from "./expressions.ts";
-import { fault, invalidate, Machine, type Named, poison, Rejected } from "./machine.ts";
+import { fault, invalidate, Machine, type Named, poison, type Range, Rejected } from "./machine.ts";
 import { Statements } from "./statements.ts";
 import { constant, type Member, show, slotsOf, type Type, Types, type V } from "./types.ts";
 
@@ -71,6 +71,9 @@ export class P4Parser {
   run(packet: Uint8Array, inputs: Readonly<Record<string, number>> = {}): P4Result {
     this.#machine.packet = packet;
     this.#machine.cursor = 0;
+    this.#machine.log = [];
+    this.#machine.assigned = [];
+    this.#machine.fresh.length = 0;
     this.#reset(inputs);
     let name = "start";
     try {
@@ -85,6 +88,16 @@ export class P4Parser {
       throw e;
     }
     return { accepted: name === "accept", error: "NoError" };
+  }
+
+  /** Lines that the last run logged. */
+  get log(): readonly string[] {
+    return this.#machine.log;
+  }
+
+  /** For each line of the log: bytes of metadata, by their annotations, that were assigned to before it. */
+  get assigned(): readonly (readonly Range[])[] {
+    return this.#machine.assigned;
   }
 
   /** A member of the metadata: `nodes`. */

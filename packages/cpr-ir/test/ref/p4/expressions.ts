@@ -47,6 +47,8 @@ export class Expressions {
         const v = type.kind === "integer" ? 0 : constant(e.value, type);
         return { type, get: () => v, slot: -1, known: e.value };
       }
+      case "string":
+        throw fault(e.line, "a text is no value");
       case "bool":
         return { type: { kind: "bool" }, get: () => e.value, slot: -1, known: null };
       case "name": {

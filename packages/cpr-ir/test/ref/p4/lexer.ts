@@ -1,7 +1,7 @@
 /** Tokens of P4_16 (specification, "Lexical constructs"): what our programs need, everything else is an error. */
 
 export interface Token {
-  readonly kind: "word" | "number" | "punct" | "include" | "end";
+  readonly kind: "word" | "number" | "punct" | "string" | "include" | "end";
   readonly text: string;
   readonly line: number;
   /** First character; two `>` side by side are a shift only in an expression. */
@@ -36,9 +36,11 @@ export function lex(source: string): Token[] {
     } else {
       const number = /^(?:\d+[ws])?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|\d[\d_]*)/.exec(rest);
       const word = /^[A-Za-z_]\w*/.exec(rest);
+      const string = /^"[^"\\\n]*"/.exec(rest);
       const double = PUNCTUATION.find((p) => rest.startsWith(p));
       if (number !== null) push("number", number[0]);
       else if (word !== null) push(word[0] === "_" ? "punct" : "word", word[0]);
+      else if (string !== null) push("string", string[0]);
       else if (double !== undefined) push("punct", double);
       else if (SINGLE.includes(rest[0]!)) push("punct", rest[0]!);
       else throw new Error(`line ${line}: character ${JSON.stringify(rest[0])}`);

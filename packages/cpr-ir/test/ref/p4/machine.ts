@@ -24,11 +24,22 @@ export interface Named {
   readonly slot: number;
 }
 
+/** Bytes of a struct of metadata. */
+export interface Range {
+  readonly off: number;
+  readonly len: number;
+}
+
 export class Machine {
   readonly slots: (V | undefined)[] = [];
   packet: Uint8Array = new Uint8Array(0);
   /** Bits from the packet's start. */
   cursor = 0;
+  /** What `log_msg` said, numbers in the place of `{}`. */
+  log: string[] = [];
+  /** Bytes (by their annotations) that were assigned to since the line before, for each line. */
+  assigned: (readonly Range[])[] = [];
+  readonly fresh: Range[] = [];
 
   need(bits: number, at: number): void {
     if (at + bits > 8 * this.packet.length) throw new Rejected("PacketTooShort");

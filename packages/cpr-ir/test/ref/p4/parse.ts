@@ -259,6 +259,7 @@ class Reader {
     if (token.kind === "number") return { ...numberOf(token.text), line };
     if (token.text === "true" || token.text === "false")
       return { kind: "bool", value: token.text === "true", line };
+    if (token.kind === "string") return { kind: "string", text: token.text.slice(1, -1), line };
     if (token.kind === "word") return { kind: "name", name: token.text, line };
     if (token.text === "(") {
       const e = this.#expression();

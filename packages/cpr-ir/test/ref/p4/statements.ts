@@ -1,7 +1,7 @@
 /** Statements: assignments, conditions, and the calls that a parser may make. */
 import type { Expression, Statement } from "./ast.ts";
 import type { Expressions } from "./expressions.ts";
-import { type Checked, fault, type Machine, Rejected } from "./machine.ts";
+import { type Checked, fault, type Machine, type Range, Rejected } from "./machine.ts";
 import { bitsOf, same, show, type Type, type V, wrap } from "./types.ts";
 
 /** A place to assign to: a number, or some of its bits. */
@@ -56,7 +56,26 @@ export class Statements {
       return this.#assignComposite(left, value, line);
     const place = this.#place(to, left);
     const right = this.#expressions.convert(this.#expressions.of(value), place.type, line);
-    return () => place.set(right.get());
+    const range = this.#range(to);
+    if (range === null) return () => place.set(right.get());
+    return () => {
+      place.set(right.get());
+      this.#machine.fresh.push(range);
+    };
+  }
+
+  /** The bytes of a place whose field says at which byte it is; null: it does not. */
+  #range(to: Expression): Range | null {
+    const field = to.kind === "slice" ? to.of : to;
+    if (field.kind !== "member") return null;
+    const { type } = this.#expressions.of(field.of);
+    const member = type.kind === "struct" ? type.fields.find((f) => f.name === field.name) : undefined;
+    const off = member?.annotations.cpr_offset;
+    if (off === undefined || member?.type.kind !== "bit") return null;
+    const { width } = member.type;
+    if (to.kind !== "slice") return { off, len: width / 8 };
+    const first = (width - 1 - to.high) >> 3;
+    return { off: off + first, len: ((width - 1 - to.low) >> 3) - first + 1 };
   }
 
   #assignComposite(left: Checked, value: Expression, line: number): () => void {
@@ -122,6 +141,21 @@ export class Statements {
     };
   }
 
+  /** v1model: `extern void log_msg<T>(string msg, in T data)`, data a list here. */
+  #log(args: readonly Expression[], line: number): () => void {
+    const [text, data] = args;
+    if (args.length !== 2 || text?.kind !== "string" || data?.kind !== "list")
+      throw fault(line, 'log_msg("text", { values })');
+    const parts = text.text.split("{}");
+    const values = data.items.map((item) => this.#expressions.sized(item));
+    if (parts.length !== values.length + 1) throw fault(line, `${parts.length - 1} values are wanted`);
+    return () => {
+      const said = values.map((v, i) => `${String(v.get())}${parts[i + 1]!}`);
+      this.#machine.log.push(parts[0]! + said.join(""));
+      this.#machine.assigned.push(this.#machine.fresh.splice(0));
+    };
+  }
+
   #call(e: Expression & { kind: "call" }): () => void {
     const { of, args, line } = e;
     if (of.kind === "name" && of.name === "verify") {
@@ -140,6 +174,7 @@ export class Statements {
         if (condition.get() !== true) throw new Rejected(name);
       };
     }
+    if (of.kind === "name" && of.name === "log_msg") return this.#log(args, line);
     if (!this.#expressions.ofPacket(of)) throw fault(line, "no such call");
     if (of.name === "extract" && args.length === 1) {
       const header = this.#expressions.of(args[0]!);

@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { compileFlowDissector, orThrow, shippedParser } from "@netoffload/cpr-ir";
 import { BPF_ATTACH_TYPE, BPF_PROG_TYPE, BpfProgram, PacketRuns } from "@netoffload/linux";
 
-const ROUNDS = Number(process.env.NETOFFLOAD_BENCH_ROUNDS ?? 41);
-const REPEAT = Number(process.env.NETOFFLOAD_BENCH_REPEAT ?? 100_000);
+const ROUNDS = Number(process.env.NETOFFLOAD_BENCH_ROUNDS ?? 11);
+const REPEAT = Number(process.env.NETOFFLOAD_BENCH_REPEAT ?? 1_000_000);
 const KEYS_BYTES = 56;
 
 const ETHER = "020000000001020000000002";

@@ -38,7 +38,7 @@ export class Interpreter {
 
   trace: Trace | null = null;
   // state of the running parse, open to the functions of `walk.ts`: private methods cost a brand check each
-  /** @internal */
+  /** @hidden */
   readonly program: Program;
   /** {@link Interpreter.metadata}. @internal */
   readonly view: DataView;

@@ -22,6 +22,9 @@ export interface Rule {
 
 const be16 = (bytes: Uint8Array, at: number): number => bytes[at]! * 256 + bytes[at + 1]!;
 
+/** 5f00::/16 is for segment identifiers alone (RFC 9602), and those may be compressed (RFC 9800). */
+const isSid = (frame: Uint8Array, address: number): boolean => be16(frame, address) === 0x5f00;
+
 /** Routing headers with segments left, from an Ethernet frame's IPv6 header to the field. */
 function routesUnderWay(frame: Uint8Array, field: number): { unknown: boolean; count: number } {
   const found = { unknown: false, count: 0 };
@@ -31,7 +34,9 @@ function routesUnderWay(frame: Uint8Array, field: number): { unknown: boolean; c
   while (at + 8 <= field && (next === 0 || next === 43 || next === 60)) {
     if (next === 43 && frame[at + 3]! > 0) {
       found.count++;
-      if (![0, 2, 3, 4].includes(frame[at + 2]!)) found.unknown = true;
+      const type = frame[at + 2]!;
+      if (![0, 2, 3, 4].includes(type)) found.unknown = true;
+      if (type === 4 && (isSid(frame, 38) || isSid(frame, at + 8))) found.unknown = true;
     }
     next = frame[at]!;
     at += (frame[at + 1]! + 1) * 8;
@@ -111,7 +116,9 @@ export const RULES: readonly Rule[] = [
   {
     name: "ipv6-destination-unknown",
     protocol: "ipv6 routing header",
-    condition: "segments left in a routing header of no known type, or in more than one: the transport layer",
+    condition:
+      "segments left in a routing header of no known type, of segment identifiers that may be compressed (5f00::/16), " +
+      "or in more than one: the transport layer",
     verdicts: [
       ["not verifiable", "bad"],
       ["not verifiable", "good"],

@@ -3,6 +3,8 @@
  * calls. Used wherever two executors are compared; the cases are plain modules.
  */
 import {
+  ACCEL1,
+  type Accel1Name,
   encodeModule,
   I32,
   I64,
@@ -421,4 +423,21 @@ function statement(s: Scope, out: Instruction[]): void {
     default:
       out.push(...expression(s, I32, 2), op("global.set", 0));
   }
+}
+
+/** A module that imports one unit of accel1 and hands its parameters on; 0 where the unit gives nothing. */
+export function unitModule(name: Accel1Name): Uint8Array {
+  const { params, results } = ACCEL1[name];
+  const type = { params: Array(params).fill(I32), results: Array(results).fill(I32) };
+  const op = (o: string, a = 0) => ({ op: OP[o]!, offset: 0, a, b: 0 });
+  const body = [...Array.from({ length: params }, (_, i) => op("local.get", i)), op("call", 0)];
+  if (results === 0) body.push(op("i32.const", 0));
+  const one = moduleOf([{ params: type.params, results: [I32], locals: [], body }]);
+  return encodeModule({
+    ...one,
+    types: [type, ...one.types],
+    functions: one.functions.map((f) => ({ ...f, type: f.type + 1 })),
+    imports: [{ module: "accel1", name, type: 0 }],
+    exports: one.exports.map((e) => ({ ...e, index: e.index + 1 })),
+  });
 }

@@ -1,8 +1,8 @@
 /** Every accel1 unit as a subprogram in the live kernel, against its definition; modules of other compilers. */
-import { ACCEL1, type Accel1Name, compileEbpf, encodeModule, I32, OP, orThrow } from "@netoffload/cpr-ir";
+import { type Accel1Name, compileEbpf, orThrow } from "@netoffload/cpr-ir";
 import { afterAll, describe, expect, test } from "vitest";
 import { cModule, cModuleSuite } from "../../../cpr-ir/test/targets/c-suite.ts";
-import { moduleOf } from "../../../cpr-ir/test/targets/generate.ts";
+import { unitModule } from "../../../cpr-ir/test/targets/generate.ts";
 import { facility } from "../../../internal/test/facility.ts";
 import { Random, seed } from "../../../skbuff/test/ref/random.ts";
 import { slowCrc32c, slowCsum, slowSiphash, slowToeplitz } from "../../../skbuff/test/ref/units.ts";
@@ -23,20 +23,7 @@ function load(ir: Uint8Array, name: string, functionNumber: number): KernelProgr
 
 /** A program that hands its parameters to one unit. */
 function unit(name: Accel1Name): KernelProgram {
-  const { params, results } = ACCEL1[name];
-  const type = { params: Array(params).fill(I32), results: Array(results).fill(I32) };
-  const op = (o: string, a = 0) => ({ op: OP[o]!, offset: 0, a, b: 0 });
-  const body = [...Array.from({ length: params }, (_, i) => op("local.get", i)), op("call", 0)];
-  if (results === 0) body.push(op("i32.const", 0));
-  const one = moduleOf([{ params: type.params, results: [I32], locals: [], body }]);
-  const module = {
-    ...one,
-    types: [type, ...one.types],
-    functions: one.functions.map((f) => ({ ...f, type: f.type + 1 })),
-    imports: [{ module: "accel1", name, type: 0 }],
-    exports: one.exports.map((e) => ({ ...e, index: e.index + 1 })),
-  };
-  return load(encodeModule(module), "tx_csum", 1);
+  return load(unitModule(name), "tx_csum", 1);
 }
 
 describe.runIf(facility("bpf(2)", isRoot, "run as root on Linux"))(

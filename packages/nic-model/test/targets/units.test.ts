@@ -1,8 +1,8 @@
 /** Every accel1 unit on every target, against its definition, over lengths, alignments and contents. */
-import { ACCEL1, type Accel1Name, compileNpu, encodeModule, I32, OP, orThrow } from "@netoffload/cpr-ir";
+import { ACCEL1, type Accel1Name, compileNpu, orThrow } from "@netoffload/cpr-ir";
 import { Memory } from "@netoffload/skbuff";
 import { describe, expect, test } from "vitest";
-import { moduleOf } from "../../../cpr-ir/test/targets/generate.ts";
+import { unitModule } from "../../../cpr-ir/test/targets/generate.ts";
 import { Random, seed } from "../../../skbuff/test/ref/random.ts";
 import { slowCrc32c, slowCsum, slowSiphash, slowToeplitz } from "../../../skbuff/test/ref/units.ts";
 import { Npu } from "../../src/index.ts";
@@ -27,20 +27,7 @@ function host(scalar: boolean): Target {
 
 /** A program that hands its parameters to one unit. */
 function wrapper(unit: Accel1Name, accel: "units" | "loops"): ReturnType<typeof compileNpu> {
-  const { params, results } = ACCEL1[unit];
-  const type = { params: Array(params).fill(I32), results: Array(results).fill(I32) };
-  const op = (name: string, a = 0) => ({ op: OP[name]!, offset: 0, a, b: 0 });
-  const body = [...Array.from({ length: params }, (_, i) => op("local.get", i)), op("call", 0)];
-  if (results === 0) body.push(op("i32.const", 0));
-  const one = moduleOf([{ params: type.params, results: [I32], locals: [], body }]);
-  const module = {
-    ...one,
-    types: [type, ...one.types],
-    functions: one.functions.map((f) => ({ ...f, type: f.type + 1 })),
-    imports: [{ module: "accel1", name: unit, type: 0 }],
-    exports: one.exports.map((e) => ({ ...e, index: e.index + 1 })),
-  };
-  return compileNpu(encodeModule(module), { functionNumber: 1, accel });
+  return compileNpu(unitModule(unit), { functionNumber: 1, accel });
 }
 
 function npu(accel: "units" | "loops", scalar: boolean): Target {

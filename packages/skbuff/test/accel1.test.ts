@@ -114,6 +114,29 @@ describe.each([
         }
   });
 
+  it("csum_partial and copy_csum: words at the edges of what the lanes' means tell", () => {
+    // the eight vectors of a step: as far above and below a multiple of 64 as rounding three times can carry them
+    const steps = [63, 64, 0x7fff, 0xffbf, 0xffff].flatMap((word) =>
+      Array.from({ length: 9 }, (_, k) => Array.from({ length: 8 }, (_, v) => (v < k ? word : word & ~1))),
+    );
+    const scattered = Array.from({ length: 100 }, () => {
+      const edge = random.pick([0, 63, 64, 127, 0x8000, 0xffc0, 0xffff]);
+      return Array.from({ length: 8 }, () => Math.min(0xffff, Math.max(0, edge + random.below(3) - 1)));
+    });
+    for (const words of [...steps, ...scattered]) {
+      const data = new Uint8Array(65_535);
+      const view = new DataView(data.buffer);
+      for (let i = 0; i + 2 <= data.length; i += 2) view.setUint16(i, words[(i >> 4) & 7]!, true);
+      put(data);
+      for (const n of [128, 8064, 8192, 8320, 9000, 16_384, 65_535]) {
+        const expected = slowCsum(data.subarray(0, n), 1);
+        const what = `${n} bytes of words ${words}`;
+        expect(accel1.csum_partial(at, n, 1), what).toBe(expected);
+        expect(accel1.copy_csum(to, at, n, 1), what).toBe(expected);
+      }
+    }
+  });
+
   /** The bytes are there, and the 16 before and behind are as they were filled. */
   function same(where: number, data: Uint8Array, what: string): void {
     if (Buffer.compare(bytes.subarray(where, where + data.length), data) !== 0)

@@ -4,18 +4,10 @@
  *
  * Chains are made from their ends: a function is given what follows and gives what comes first.
  */
+import * as at from "../../engine/layout.ts";
 import { CODE } from "../ir/codes.ts";
 import * as ir from "../ir/types.ts";
-import {
-  type Elements,
-  type Flags,
-  type Program,
-  STEP,
-  type Step,
-  type TlvNode,
-  type Tlvs,
-} from "./steps.ts";
-import { NO_TABLE, table } from "./table.ts";
+import type { Elements, Flags, Program, Step, Table, TlvNode, Tlvs } from "./steps.ts";
 
 type MemoryTarget = Extract<ir.MdTarget, { kind: "memory" }>;
 type Chain = Step | null;
@@ -29,8 +21,7 @@ export function lower(parser: ir.Parser): Program {
     fail: l.exit(parser.failTarget),
     encap: l.exit(parser.encapTarget),
     tlvNodes: parser.tlvNodes.map((n) => l.tlvNode(n)),
-    elements: parser.subNodes.map((n) => l.unit(n.checks, n.actions, null)),
-    resetAtEncap: parser.counters.flatMap((c, i) => (c.resetAtEncap ? [i] : [])),
+    elements: parser.subNodes.map((n) => l.unit(n.checks, n.actions, NOTHING)),
   };
 }
 
@@ -46,7 +37,7 @@ class Lowering {
     // the codes that end a node well end what is before its metadata's end only
     const unit = this.unit(n.preChecks, n.actions, this.#body(n.body, post), post);
     return step(
-      { kind: STEP.enter, to: index, len: n.minLen, value: n.short, flag: n.hdrLen.kind === "min" ? 1 : 0 },
+      { kind: at.ENTER, to: index, len: n.minLen, value: n.short, flag: n.hdrLen.kind === "min" ? 1 : 0 },
       header(n, unit),
     );
   }
@@ -58,26 +49,26 @@ class Lowering {
 
   /** A leaf ends; others go on: encapsulation, conditions, look-up. */
   #leave({ next, overlay, zeroLengthOk, condExprs, encap }: ir.ParseNode): Step {
-    if (next === null) return step({ kind: STEP.stop, value: CODE.STOP_OKAY }, null);
-    const flags = { flag: overlay ? 1 : 0, zeroLengthOk: zeroLengthOk ? 1 : 0 };
+    if (next === null) return step({ kind: at.STOP, value: CODE.STOP_OKAY }, null);
+    const flags = { flag: (overlay ? at.OVERLAY : 0) | (zeroLengthOk ? at.ZERO_LENGTH_OK : 0) };
     const go =
       next.select === null
         ? step(
             next.wildcard < 0
-              ? { kind: STEP.stop, value: next.default }
-              : { kind: STEP.go, to: next.wildcard, ...flags },
+              ? { kind: at.STOP, value: next.default }
+              : { kind: at.GO, to: next.wildcard, ...flags },
             null,
           )
-        : load(next.select, step({ kind: STEP.lookup, table: table(next), ...flags }, null));
+        : load(next.select, step({ kind: at.LOOKUP, table: table(next, "nodes"), ...flags }, null));
     const tests = checks(condExprs, go, null)!;
-    return encap ? step({ kind: STEP.encap }, tests) : tests;
+    return encap ? step({ kind: at.ENCAP }, tests) : tests;
   }
 
   #body(body: ir.ParseNode["body"], next: Step): Step {
     if (body === null) return next;
-    if (body.kind === "tlvs") return step({ kind: STEP.tlvs, tlvs: this.#tlvs(body) }, next);
-    if (body.kind === "flags") return step({ kind: STEP.flags, flags: this.#flags(body) }, next);
-    return step({ kind: STEP.array, elements: elements(body) }, next);
+    if (body.kind === "tlvs") return step({ kind: at.TLVS, tlvs: this.#tlvs(body) }, next);
+    if (body.kind === "flags") return step({ kind: at.FLAGS, flags: this.#flags(body) }, next);
+    return step({ kind: at.ARRAY, elements: elements(body) }, next);
   }
 
   tlvNode(n: ir.TlvNode): TlvNode {
@@ -86,7 +77,7 @@ class Lowering {
       maxLen: n.maxLen,
       steps: this.unit(n.checks, n.actions, null),
       nested: n.nested === null ? null : this.#tlvs(n.nested),
-      overlay: n.overlay === null ? null : table(n.overlay),
+      overlay: n.overlay === null ? null : table(n.overlay, "tlvNodes"),
       key: n.overlay === null || n.overlay.select === null ? null : load(n.overlay.select, GIVE),
     };
   }
@@ -100,7 +91,7 @@ class Lowering {
       pad1: t.pad1,
       eol: t.eol,
       padn: t.padn,
-      table: table({ ...t, select: t.type }),
+      table: table({ ...t, select: t.type }, "tlvNodes"),
       maxTlvs: t.maxTlvs,
       maxNonPadding: t.maxNonPadding,
       maxPaddingLength: t.maxPaddingLength,
@@ -136,7 +127,7 @@ class Lowering {
     return list.reduceRight((to, { counter, kind }) => {
       const { max, errorExceeded } = this.#p.counters[counter]!;
       const value = errorExceeded ? CODE.STOP_CNTR1 - counter : CODE.OKAY;
-      return step({ kind: kind === "inc" ? STEP.count : STEP.reset, to: counter, count: max, value }, to);
+      return step({ kind: kind === "inc" ? at.COUNT_UP : at.RESET, to: counter, count: max, value }, to);
     }, next);
   }
 
@@ -150,12 +141,12 @@ class Lowering {
   }
 
   #write({ value: v, target: t }: ir.Metadata, next: Chain): Step {
-    if (t.kind === "key") return number(v, 32, step({ kind: STEP.storeKey, to: t.key }, next));
+    if (t.kind === "key") return number(v, 32, step({ kind: at.STORE_KEY, to: t.key }, next));
     const first = written(v, t, next);
     if (t.index === null) return first;
     const { elementSize: scale, numElements: count, overwritable } = this.#p.counters[t.index]!;
     const flag = overwritable && count > 0 ? 1 : 0;
-    return step({ kind: STEP.element, off: t.index, scale, count, flag, other: next }, first);
+    return step({ kind: at.ARRAY_ELEMENT, off: t.index, scale, count, flag, other: next }, first);
   }
 }
 
@@ -166,17 +157,17 @@ function header(n: ir.ParseNode, next: Step): Step {
     case "min":
       return next;
     case "rest":
-      return step({ kind: STEP.rest }, next);
+      return step({ kind: at.REST }, next);
     case "amount": {
       const { load: from, multiplier: scale, add: value } = hdrLen.amount;
-      const check = { kind: STEP.header, len: n.minLen, flag: hdrLen.clamp ? 1 : 0 };
+      const check = { kind: at.HEADER, len: n.minLen, flag: hdrLen.clamp ? 1 : 0 };
       if (from === null) return constant(value, step({ ...check, scale: 1 }, next));
       return load(from, step({ ...check, scale, value }, next));
     }
     case "flags": {
-      const check = step({ kind: STEP.header, len: n.minLen, scale: 1, flag: hdrLen.clamp ? 1 : 0 }, next);
+      const check = step({ kind: at.HEADER, len: n.minLen, scale: 1, flag: hdrLen.clamp ? 1 : 0 }, next);
       const flags = n.body as ir.Flags;
-      return load(flags.load, step({ kind: STEP.flagsLength, flags: flagSizes(flags) }, check));
+      return load(flags.load, step({ kind: at.FLAGS_LENGTH, flags: flagSizes(flags) }, check));
     }
   }
 }
@@ -201,7 +192,7 @@ function elements(e: ir.Elements): Elements {
     start: e.start,
     elLen: e.elLen,
     type: e.type === null ? constant(0, GIVE) : load(e.type, GIVE),
-    table: table({ ...e, select: NO_LOAD }),
+    table: table({ ...e, select: NO_LOAD }, "elements"),
     maxEls: e.maxEls,
   };
 }
@@ -211,15 +202,15 @@ function written(v: ir.MdValue, t: MemoryTarget, next: Chain): Step {
   const { off: to, len, bits, shift } = t;
   const little = t.little ? 1 : 0;
   const put = { to, len, little, frame: t.frame ? -1 : 0, element: t.index === null ? 0 : -1 };
-  if (v.kind === "nibbles") return step({ ...put, kind: STEP.nibbles, off: v.start, count: v.count }, next);
+  if (v.kind === "nibbles") return step({ ...put, kind: at.NIBBLES, off: v.start, count: v.count }, next);
   const plain = copied(v, t);
   if (plain !== null) {
     const reverse = plain.little === t.little ? 0 : 1;
-    return step({ ...put, kind: BY_BYTES.copy[len] ?? STEP.copy, off: plain.off, little: reverse }, next);
+    return step({ ...put, kind: at.COPY, off: plain.off, little: reverse }, next);
   }
-  const kind = bits === 8 * len ? BY_BYTES.store[len] : undefined;
+  const kind = bits === 8 * len ? STORE[len] : undefined;
   if (kind !== undefined) return number(v, bits, step({ ...put, kind }, next));
-  return number(v, bits, step({ ...put, kind: STEP.storeBits, mask: ones(bits) << shift, shift }, next));
+  return number(v, bits, step({ ...put, kind: at.STORE_BITS, mask: ones(bits) << shift, shift }, next));
 }
 
 /** The bytes that are copied unchanged, though perhaps in the other order; null: none. */
@@ -231,12 +222,18 @@ function copied(v: ir.MdValue, t: MemoryTarget): { readonly off: number; readonl
   return whole && source.len === t.len && t.bits === 8 * t.len ? source : null;
 }
 
-/** Kinds of step by the bytes of a number; a function, so that bundles that do not parse leave it out. */
-const BY_BYTES = /* @__PURE__ */ (() => ({
-  store: { 1: STEP.store8, 2: STEP.store16, 4: STEP.store32 } as Readonly<Record<number, number>>,
-  copy: { 1: STEP.copy8, 2: STEP.copy16, 4: STEP.copy32 } as Readonly<Record<number, number>>,
-  load: { 1: STEP.u8, 2: STEP.u16, 4: STEP.u32 } as Readonly<Record<number, number>>,
-}))();
+/** Kinds of step by a comparison's name. */
+const COMPARE: Readonly<Record<ir.CompareOp, number>> = {
+  equal: at.EQUAL,
+  not_equal: at.NOT_EQUAL,
+  greater_than: at.GREATER_THAN,
+  greater_or_equal: at.GREATER_OR_EQUAL,
+  less_than: at.LESS_THAN,
+  less_or_equal: at.LESS_OR_EQUAL,
+};
+
+/** Kinds of step by the bytes that are written. */
+const STORE: Readonly<Record<number, number>> = { 1: at.STORE8, 2: at.STORE16, 4: at.STORE32 };
 
 /** The number that an entry writes; an offset or length must have no more than `bits` bits. */
 function number(v: ir.MdValue, bits: number, next: Step): Step {
@@ -247,17 +244,17 @@ function number(v: ir.MdValue, bits: number, next: Step): Step {
     case "constant":
       return constant(v.value, next);
     case "offset": {
-      const kind = v.bits ? (v.end ? STEP.endBits : STEP.startBits) : v.end ? STEP.end : STEP.start;
+      const kind = v.bits ? (v.end ? at.END_BITS : at.START_BITS) : v.end ? at.END : at.START;
       return join(step({ kind, value: v.add, mask }, next), next);
     }
     case "length":
-      return step({ kind: STEP.length, mask }, next);
+      return step({ kind: at.LENGTH, mask }, next);
     case "num_encaps":
-      return step({ kind: STEP.encaps }, next);
+      return step({ kind: at.ENCAPS }, next);
     case "num_nodes":
-      return step({ kind: STEP.nodes }, next);
+      return step({ kind: at.NODES }, next);
     case "return_code":
-      return step({ kind: STEP.code }, next);
+      return step({ kind: at.CODE }, next);
     default:
       // copies and nibbles write no number
       return next;
@@ -268,14 +265,14 @@ function number(v: ir.MdValue, bits: number, next: Step): Step {
 function checks(list: readonly ir.Check[], next: Chain, good: Chain): Chain {
   return list.reduceRight((to, { expr, fail }) => {
     const well = fail === CODE.STOP_NODE_OKAY || fail === CODE.STOP_SUB_NODE_OKAY;
-    return when(expr, to, well && good !== null ? good : step({ kind: STEP.stop, value: fail }, null));
+    return when(expr, to, well && good !== null ? good : step({ kind: at.STOP, value: fail }, null));
   }, next);
 }
 
 /** On to `yes` where a condition holds, else to `no`. */
 function when(e: ir.Expr, yes: Chain, no: Chain): Step {
   if (e.kind === "compare") {
-    const test = step({ kind: STEP[e.op], value: e.value | 0 }, yes);
+    const test = step({ kind: COMPARE[e.op], value: e.value | 0 }, yes);
     return load(e.load, step({ ...test, other: failed(load(e.load, test), no) }, yes));
   }
   // from the last to the first: whether those behind it are looked at
@@ -289,7 +286,7 @@ function when(e: ir.Expr, yes: Chain, no: Chain): Step {
 function failed(test: Step, no: Chain): Chain {
   let to = no;
   while (to !== null && same(test, to)) {
-    if (test.kind >= STEP.header8) to = to.other;
+    if (test.kind === at.FIELD_EQUAL || test.kind === at.FIELD_NOT_EQUAL) to = to.other;
     else if (same(test.next!, to.next!)) to = to.next!.other;
     else break;
   }
@@ -303,22 +300,24 @@ function same(a: Step, b: Step): boolean {
 
 function amount({ load: from, multiplier: scale, add }: ir.Amount, next: Step): Step {
   if (from === null) return constant(add, next);
-  return load(from, scale === 1 && add === 0 ? next : step({ kind: STEP.amount, scale, value: add }, next));
+  return load(from, scale === 1 && add === 0 ? next : step({ kind: at.AMOUNT, scale, value: add }, next));
 }
 
 function constant(value: number, next: Step): Step {
-  return join(step({ kind: STEP.constant, value: value | 0 }, next), next);
+  return join(step({ kind: at.CONSTANT, value: value | 0 }, next), next);
 }
 
 function load({ source, mask: bits, shift }: ir.Load, next: Step): Step {
   const mask = bits | 0;
-  if (source.kind === "key") return step({ kind: STEP.key, off: source.key, mask, shift }, next);
-  if (source.kind === "counter") return step({ kind: STEP.counter, off: source.counter, mask, shift }, next);
-  if (source.kind === "remaining") return step({ kind: STEP.remaining, mask, shift }, next);
+  if (source.kind === "key") return step({ kind: at.KEY, off: source.key, mask, shift }, next);
+  if (source.kind === "counter") return step({ kind: at.COUNTER, off: source.counter, mask, shift }, next);
+  if (source.kind === "remaining") return step({ kind: at.REMAINING, mask, shift }, next);
   const { off, len } = source;
   const little = source.little ? 1 : 0;
-  const kind = (little === 0 || len === 1 ? BY_BYTES.load[len] : undefined) ?? STEP.field;
-  return join(step({ kind, off, len, little, mask, shift }, next), next);
+  if (little === 1 && len > 1) return step({ kind: at.BYTES, off, len, little, mask, shift }, next);
+  // as the upper bytes of four
+  const up = 32 - 8 * len;
+  return join(step({ kind: at.FIELD, off, mask: mask << up, shift: shift + up }, next), next);
 }
 
 /** A number and what is done with it, in one step where there is one for both. */
@@ -327,23 +326,38 @@ function join(number: Step, use: Step): Step {
   if (kind === undefined) return number;
   const { off, mask, shift, value } = number;
   // a load's place or a number's value: neither kind of use has both
-  const made = number.kind === STEP.constant || number.kind === STEP.start ? { value } : {};
+  const made = number.kind === at.FIELD ? {} : { value };
   return step({ ...use, kind, off, mask, shift, ...made }, use.next);
 }
 
 const PAIRS: ReadonlyMap<number, Readonly<Record<number, number>>> = /* @__PURE__ */ (() =>
   new Map<number, Readonly<Record<number, number>>>([
-    [STEP.u8, { [STEP.header]: STEP.header8, [STEP.equal]: STEP.equal8, [STEP.lookup]: STEP.lookup8 }],
     [
-      STEP.u16,
-      { [STEP.equal]: STEP.equal16, [STEP.not_equal]: STEP.not_equal16, [STEP.lookup]: STEP.lookup16 },
+      at.FIELD,
+      {
+        [at.HEADER]: at.FIELD_HEADER,
+        [at.GIVE]: at.FIELD_GIVE,
+        [at.EQUAL]: at.FIELD_EQUAL,
+        [at.NOT_EQUAL]: at.FIELD_NOT_EQUAL,
+        [at.LOOKUP]: at.FIELD_LOOKUP,
+      },
     ],
-    [STEP.constant, { [STEP.store8]: STEP.store8constant }],
-    [STEP.start, { [STEP.store16]: STEP.store16start }],
+    [at.CONSTANT, { [at.GIVE]: at.CONSTANT_GIVE, [at.STORE8]: at.CONSTANT_STORE8 }],
+    [at.START, { [at.STORE16]: at.START_STORE16 }],
   ]))();
 
 function ones(bits: number): number {
   return bits === 32 ? -1 : (1 << bits) - 1;
+}
+
+/** The end of a chain that may be empty otherwise. */
+const NOTHING: Step = /* @__PURE__ */ (() => step({ kind: at.STOP }, null))();
+const NO_EDGES: readonly ir.Edge[] = [];
+
+/** A look-up. */
+function table({ select, table: edges, wildcard, default: miss }: ir.Next, of: Table["of"]): Table {
+  // without a load every look-up is a miss
+  return { of, rows: select === null ? NO_EDGES : edges, wildcard, default: miss };
 }
 
 const NO_LOAD: ir.Load = { source: { kind: "remaining" }, mask: 0, shift: 0 };
@@ -365,12 +379,11 @@ function step(s: Partial<Step> & { readonly kind: number }, next: Chain): Step {
     little: s.little ?? 0,
     count: s.count ?? 0,
     flag: s.flag ?? 0,
-    zeroLengthOk: s.zeroLengthOk ?? 0,
-    table: s.table ?? NO_TABLE,
+    table: s.table ?? null,
     tlvs: s.tlvs ?? null,
     flags: s.flags ?? null,
     elements: s.elements ?? null,
   };
 }
 
-const GIVE: Step = /* @__PURE__ */ (() => step({ kind: STEP.give }, null))();
+const GIVE: Step = /* @__PURE__ */ (() => step({ kind: at.GIVE }, null))();

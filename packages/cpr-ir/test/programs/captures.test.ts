@@ -66,7 +66,7 @@ describe.runIf(haveCaptures)("the big parser on XDP2's captures", () => {
     for (const packet of packetsOf("xdp2/QinQ.pcap")) {
       interpreter.clear();
       interpreter.run(packet);
-      const view = new DataView(interpreter.metadata.buffer);
+      const view = new DataView(interpreter.metadata.buffer, interpreter.metadata.byteOffset);
       const tci = new DataView(packet.buffer, packet.byteOffset);
       expect((view.getUint8(1) >> 2) & 3).toBe(2);
       for (const [slot, at] of [

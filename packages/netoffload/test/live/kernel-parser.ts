@@ -156,7 +156,7 @@ export class CompareFlow {
   #judge(frame: Uint8Array, flags: number): number {
     const [run, view] = [this.#run, this.#view];
     run.clear();
-    const given = new DataView(run.metadata.buffer);
+    const given = new DataView(run.metadata.buffer, run.metadata.byteOffset);
     given.setUint16(0, ETHERNET, true);
     given.setUint16(2, ETHERNET, true);
     given.setUint16(10, (frame[12]! << 8) | frame[13]!);

@@ -66,7 +66,14 @@ export {
   type TlvNode,
   type Tlvs,
 } from "./ir/types.ts";
-export { type CprFile, loadParser, parserOf, type ReadOptions, readCpr } from "./json/load.ts";
+export {
+  type CprFile,
+  dialectOfText,
+  loadParser,
+  parserOf,
+  type ReadOptions,
+  readCpr,
+} from "./json/load.ts";
 export { jsonSchema } from "./json/schema.ts";
 export { formatCpr } from "./json/write.ts";
 export { minimize } from "./passes/minimize.ts";

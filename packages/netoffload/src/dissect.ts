@@ -6,10 +6,13 @@ import { isOkay } from "@netoffload/cpr-ir";
 
 /** Bytes of struct bpf_flow_keys. */
 export const BPF_FLOW_KEYS = 56;
+/** Bytes behind it, in a graph's frame: what the struct cannot hold. */
+export const FRAME = 32;
 /** Members of struct bpf_flow_keys, and behind it what the struct cannot hold. */
-const AT = {
+export const AT = {
   nhoff: 0,
   thoff: 2,
+  addrProto: 4,
   isFrag: 6,
   isFirstFrag: 7,
   isEncap: 8,
@@ -22,14 +25,15 @@ const AT = {
   keyid: 60,
   tipc: 64,
 };
-const ADDR_IPV4 = 2;
-const ADDR_IPV6 = 3;
+/** FLOW_DISSECTOR_KEY_IPV4_ADDRS and _IPV6_ADDRS, as addr_type has them. */
+export const ADDR_IPV4 = 2;
+export const ADDR_IPV6 = 3;
 const ADDR_TIPC = 8;
-const BPF_OK = 0;
+export const BPF_OK = 0;
 const BPF_DROP = 2;
 /** FLOW_DISSECTOR_F_PARSE_1ST_FRAG. */
 const PARSE_1ST_FRAG = 1;
-const ETH_HLEN = 14;
+export const ETH_HLEN = 14;
 
 /** What to dissect, and how. */
 export interface DissectRequest {
@@ -41,15 +45,38 @@ export interface DissectRequest {
   readonly flags: number;
 }
 
-/** A graph at work: code and the whole metadata memory, valid until the next call. */
-export type RunGraph = (request: DissectRequest) => { readonly code: number; readonly metadata: Uint8Array };
+/** What a graph found: its code and the whole metadata memory. */
+export interface Dissected {
+  readonly code: number;
+  readonly metadata: Uint8Array;
+}
+
+/** Why a frame was not taken. */
+export interface DissectFault {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A graph at work; what it found is valid until the next call. */
+export type RunGraph = (request: DissectRequest) => Dissected | DissectFault;
+
+/** Was the frame not taken? */
+export function isFault(outcome: object): outcome is DissectFault {
+  return "message" in outcome;
+}
 
 /** One answer, as it is printed. */
-export function dissect(run: RunGraph, request: DissectRequest): Record<string, unknown> {
-  const { code, metadata } = run(request);
-  const good = isOkay(code);
-  const answer = { flow_keys: flowKeys(good, metadata), bpf: bpf(good, metadata, request) };
-  return { ...answer, poff: payloadOffset(run, request), headlen: headLength(run, request.frame) };
+export function dissect(run: RunGraph, request: DissectRequest): Record<string, unknown> | DissectFault {
+  const found = run(request);
+  if (isFault(found)) return found;
+  const good = isOkay(found.code);
+  const keys = flowKeys(good, found.metadata);
+  const struct = bpf(good, found.metadata, request);
+  const poff = payloadOffset(run, request);
+  if (typeof poff === "object") return poff;
+  const headlen = headLength(run, request.frame);
+  if (typeof headlen === "object") return headlen;
+  return { flow_keys: keys, bpf: struct, poff, headlen };
 }
 
 function u16(metadata: Uint8Array, at: number): number {
@@ -94,18 +121,20 @@ function bpf(good: boolean, m: Uint8Array, { frame, nhoff }: DissectRequest): Re
 }
 
 /** @see net/core/flow_dissector.c skb_get_poff() */
-function payloadOffset(run: RunGraph, request: DissectRequest): number {
-  const { code, metadata } = run({ ...request, flags: 0 });
-  return isOkay(code) ? behindL4(metadata, request.frame) : 0;
+function payloadOffset(run: RunGraph, request: DissectRequest): number | DissectFault {
+  const found = run({ ...request, flags: 0 });
+  if (isFault(found)) return found;
+  return isOkay(found.code) ? behindL4(found.metadata, request.frame) : 0;
 }
 
 /** @see net/ethernet/eth.c eth_get_headlen() */
-function headLength(run: RunGraph, frame: Uint8Array): number {
+function headLength(run: RunGraph, frame: Uint8Array): number | DissectFault {
   if (frame.length < ETH_HLEN) return frame.length;
   const proto = (frame[12]! << 8) | frame[13]!;
-  const { code, metadata } = run({ frame, proto, nhoff: ETH_HLEN, flags: PARSE_1ST_FRAG });
-  if (!isOkay(code)) return Math.max(u16(metadata, AT.thoff), ETH_HLEN);
-  return Math.min(behindL4(metadata, frame), frame.length);
+  const found = run({ frame, proto, nhoff: ETH_HLEN, flags: PARSE_1ST_FRAG });
+  if (isFault(found)) return found;
+  if (!isOkay(found.code)) return Math.max(u16(found.metadata, AT.thoff), ETH_HLEN);
+  return Math.min(behindL4(found.metadata, frame), frame.length);
 }
 
 /** Transport offset and the least length of its header. @see net/core/flow_dissector.c __skb_get_poff() */

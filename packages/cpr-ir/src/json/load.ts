@@ -47,10 +47,7 @@ export function readCpr(text: string, options: ReadOptions = {}): Result<CprFile
   const faults = new Faults();
   faults.add(json.diagnostics);
   if (json.root === null) return failed(text, null, faults);
-  const dialect = dialectOf(
-    json.root,
-    json.diagnostics.some((d) => d.severity === "warning"),
-  );
+  const dialect = dialectOf(json.root, isDocumentation(json.diagnostics));
   // an import changes the tree; paths are those of the text
   const root = dialect === "native" ? json.root : cloneTree(json.root);
   if (dialect !== "native" && root.kind === "object")
@@ -62,6 +59,17 @@ export function readCpr(text: string, options: ReadOptions = {}): Result<CprFile
       done: new Set(),
     });
   return readTree({ text, root: json.root }, root, dialect, faults, options);
+}
+
+/** Whose form a text has, whether it can be read or not; slips of JSON are passed over. */
+export function dialectOfText(text: string): Dialect {
+  const { root, diagnostics } = parseJson(text, true);
+  return root === null ? "native" : dialectOf(root, isDocumentation(diagnostics));
+}
+
+/** The documentation's example is no JSON. */
+function isDocumentation(slips: readonly Diagnostic[]): boolean {
+  return slips.some((d) => d.severity === "warning");
 }
 
 /** Read a document's tree; `source` gives lines, columns and paths. */

@@ -120,7 +120,8 @@ async function fromStdin(context: Context, loop: Loop, chunks: AsyncIterable<Uin
 }
 
 /**
- * Are these JSON lines? Looks at the first byte that is no white space.
+ * Are these JSON lines? A file: by its first byte that is no white space. Standard input: unless it begins as a
+ * capture does, so that no line at all is no fault and a bad first line is answered in its place.
  * @returns `chunks` is standard input, for whoever reads on; absent for a file
  */
 export async function openInput(
@@ -129,7 +130,14 @@ export async function openInput(
 ): Promise<{ readonly json: boolean; readonly chunks?: AsyncIterable<Uint8Array> }> {
   if (path === "-") {
     const { first, rest } = await openStandardInput(context);
-    return { json: isJson(first), chunks: joined(first, rest) };
+    // a pipe may bring a capture's first bytes one by one
+    let begin = first;
+    while (begin.length > 0 && begin.length < MAGIC_BYTES && isCapture(begin)) {
+      const { value, done } = await rest.next();
+      if (done === true) break;
+      begin = Buffer.concat([begin, value]);
+    }
+    return { json: begin.length === 0 || !isCapture(begin), chunks: joined(begin, rest) };
   }
   const fd = openFile(path);
   try {
@@ -139,6 +147,24 @@ export async function openInput(
   } finally {
     closeSync(fd);
   }
+}
+
+const MAGIC_BYTES = 4;
+/** First bytes of captures whose first byte a text could begin with: pcapng, pcap (nano) and zstd of some kinds. */
+const MAGICS: readonly (readonly number[])[] = [
+  [0x0a, 0x0d, 0x0d, 0x0a],
+  [0x4d, 0x3c, 0xb2, 0xa1],
+  [0x28, 0xb5, 0x2f, 0xfd],
+  ...Array.from({ length: 16 }, (_, i) => [0x50 + i, 0x2a, 0x4d, 0x18]),
+];
+
+/** Is this the begin of a capture, as far as it is there? What no text begins with is left to the capture's reader. */
+function isCapture(begin: Uint8Array): boolean {
+  const first = begin[0]!;
+  if (first >= 0x7f || (first < 0x20 && first !== 0x09 && first !== 0x0a && first !== 0x0d))
+    // but a byte order mark is one of text
+    return !(first === 0xef && begin.length >= 2 && begin[1] === 0xbb);
+  return MAGICS.some((magic) => magic.every((b, i) => i >= begin.length || b === begin[i]));
 }
 
 const isJson = (begin: Uint8Array): boolean =>

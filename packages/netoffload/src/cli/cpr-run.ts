@@ -1,10 +1,10 @@
 /** Parsers on their targets: `netoffload cpr run`. */
 import { codeName, Interpreter, type Parser, WasmParser } from "@netoffload/cpr-ir";
-import { isRunnable, MAX_FRAME, MIN_FRAME } from "../live/kernel-parser.ts";
+import { isFault } from "../dissect.ts";
 import type { Context } from "./command.ts";
-import { eachFrame, type LineFault } from "./cpr-frames.ts";
+import { eachFrame, type FrameSink, type LineFault } from "./cpr-frames.ts";
+import { xdpRunner } from "./cpr-kernel.ts";
 import { runTcam, tcamEngine } from "./cpr-tcam.ts";
-import { xdpRunner } from "./cpr-xdp.ts";
 import { usageError } from "./exit.ts";
 
 /** What ran a frame, whatever the target. */
@@ -27,8 +27,14 @@ export function answer(id: unknown, parser: Parser, run: Ran): Record<string, un
   };
 }
 
-/** Runs a frame with key registers, from an offset. */
-export type RunFrame = (frame: Uint8Array, keys: Uint32Array, start: number) => Ran;
+/** Runs a frame with key registers, from an offset; or says why the target does not take it. */
+export type RunFrame = (frame: Uint8Array, keys: Uint32Array, start: number) => Ran | LineFault;
+
+/** Targets by their words, and what runs the parser. */
+export const RUN_TARGETS = "interp|wasm|ebpf|xdp|tcam";
+
+/** Bytes of the longest frame that the wasm target is given room for. */
+const MAX_WASM_FRAME = 1 << 20;
 
 /** A parser on a target. */
 export function runner(parser: Parser, target: string): RunFrame {
@@ -45,26 +51,37 @@ export function runner(parser: Parser, target: string): RunFrame {
     const engine = tcamEngine(parser);
     return (frame, keys, start) => runTcam(engine, frame, keys, start);
   }
-  if (target === "xdp") return xdpRunner(parser);
-  if (target !== "wasm") throw usageError(`--target ${target}: interp, wasm, xdp or tcam`);
-  const compiled = WasmParser.create(parser, 1, 1 << 20);
+  // of the kernel's programs, a flow dissector tells neither the node nor what its keys cannot hold
+  if (target === "xdp" || target === "ebpf") return xdpRunner(parser);
+  if (target === "p4") throw usageError("--target p4: a text for other toolchains, which nothing here runs");
+  if (target !== "wasm") throw usageError(`--target ${target}: ${RUN_TARGETS.replaceAll("|", ", ")}`);
+  const compiled = WasmParser.create(parser, 1, MAX_WASM_FRAME);
   if (!compiled.ok) throw usageError(compiled.diagnostics.map((d) => d.message).join("; "));
   const wasm = compiled.value;
   return (frame, keys, start) => {
     wasm.reset();
     if (!wasm.add(frame, keys, start))
-      throw usageError(`a frame of ${frame.length} bytes; at most ${1 << 20}`);
+      return { code: "frame", message: `a frame of ${frame.length} bytes; at most ${MAX_WASM_FRAME}` };
     wasm.fill(0);
     wasm.run();
     return { ...wasm.outcome(0), metadata: wasm.metadata(0) };
   };
 }
 
+/** Of what is run, and of which packets. */
+export interface RunInput {
+  readonly target: string;
+  /** JSON lines, a capture, or `-`. */
+  readonly frames: string;
+  /** Link type of a capture's packets. */
+  readonly link: number;
+}
+
 /** Parse all frames of an input. @returns the exit code */
-export function runFrames(context: Context, parser: Parser, target: string, frames: string): Promise<number> {
-  const ran = runner(parser, target);
+export function runFrames(context: Context, parser: Parser, input: RunInput): Promise<number> {
+  const ran = runner(parser, input.target);
   const usual = parser.numKeys > 1 ? 14 : 0;
-  return eachFrame(context, frames, (id, frame, line): LineFault | undefined => {
+  const one: FrameSink = (id, frame, line) => {
     const keys = new Uint32Array(parser.numKeys);
     const given = line?.keys;
     const start = line?.start ?? (given === undefined ? usual : 0);
@@ -76,15 +93,12 @@ export function runFrames(context: Context, parser: Parser, target: string, fram
     } else if (!isKeys(given, keys.length))
       return { code: "keys", message: `keys: a list of up to ${keys.length} numbers is needed` };
     else keys.set(given);
-    if (target === "xdp" && !isRunnable(frame))
-      return {
-        code: "frame",
-        message: `a frame of ${frame.length} bytes; the kernel runs ${MIN_FRAME} to ${MAX_FRAME}`,
-      };
-    const from = Math.min(start, frame.length);
-    context.out.json(answer(id, parser, ran(frame, keys, from)));
+    const outcome = ran(frame, keys, Math.min(start, frame.length));
+    if (isFault(outcome)) return outcome;
+    context.out.json(answer(id, parser, outcome));
     return undefined;
-  });
+  };
+  return eachFrame(context, input.frames, one, input.link);
 }
 
 function isNumber(value: unknown, most: number): value is number {

@@ -11,6 +11,7 @@ import {
 } from "@netoffload/cpr-ir";
 import { TcamEngine } from "@netoffload/nic-model";
 import { type Context, type Options, stringOption } from "./command.ts";
+import type { LineFault } from "./cpr-frames.ts";
 import { profileOf } from "./device.ts";
 import { EXIT, usageError } from "./exit.ts";
 
@@ -31,13 +32,21 @@ function faults(result: Extract<Result<unknown>, { ok: false }>): string[] {
 }
 
 /** Run one frame; a packet that the engine gives up on is told. */
-export function runTcam(engine: TcamEngine, frame: Uint8Array, keys: Uint32Array, start: number): TcamEngine {
+export function runTcam(
+  engine: TcamEngine,
+  frame: Uint8Array,
+  keys: Uint32Array,
+  start: number,
+): TcamEngine | LineFault {
   engine.clear();
   engine.keys.set(keys);
   engine.run(frame, frame.length, start);
-  if (engine.trap !== "none")
-    throw usageError(`the parser engine gave up: ${engine.trap}, after ${engine.steps} states`);
-  return engine;
+  return engine.trap === "none"
+    ? engine
+    : {
+        code: "trap",
+        message: `the parser engine gave up: ${engine.trap}, after ${engine.steps} states`,
+      };
 }
 
 /** Hold a parser against a device's parser engine. */

@@ -3,9 +3,6 @@ import {
   type CprFile,
   canonicalText,
   codeName,
-  compileP4,
-  compileWasm,
-  type Diagnostic,
   diffParsers,
   drawParser,
   fileDigest,
@@ -15,65 +12,24 @@ import {
   Interpreter,
   minimize,
   type Outcome,
-  ok,
   type Parser,
-  type Result,
-  readCpr,
 } from "@netoffload/cpr-ir";
-import { kernelParserImage } from "../image.ts";
+import { LINKTYPE_ETHERNET } from "@netoffload/pcap";
+import { type Command, type Context, numberOption, type Options, stringOption } from "./command.ts";
+import { cprCompileCommand } from "./cpr-compile.ts";
 import {
-  type Command,
-  type Context,
-  numberOption,
-  type OptionSpec,
-  type Options,
-  stringOption,
-} from "./command.ts";
-import { answer, runFrames } from "./cpr-run.ts";
-import { fitParser, tcamText } from "./cpr-tcam.ts";
+  diagnosticJson,
+  diagnosticLine,
+  goodParser,
+  READ_OPTIONS,
+  readParserFile,
+  readParserInput,
+  slipHint,
+} from "./cpr-read.ts";
+import { answer, RUN_TARGETS, runFrames } from "./cpr-run.ts";
+import { fitParser } from "./cpr-tcam.ts";
 import { EXIT, usageError } from "./exit.ts";
-import { readInput } from "./input.ts";
-import { OutputFile } from "./output.ts";
-
-/** Options of every command that reads a parser. */
-export const READ_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  lenient: { type: "boolean", help: "unknown properties and slips of JSON are warnings" },
-  parser: { type: "string", value: "NAME", help: "which parser of the file (default: the first)" },
-  "key-order": { type: "string", value: "wire|host", help: "dialects: keys as on the wire (default) or raw" },
-};
-
-/** Read a parser's file; its faults are told and end the command. */
-export function readParserFile(context: Context, path: string, options: Options): CprFile {
-  const order = stringOption(options, "key-order") ?? "wire";
-  if (order !== "wire" && order !== "host") throw usageError(`--key-order ${order}: wire or host`);
-  const parser = stringOption(options, "parser");
-  const file = readCpr(new TextDecoder().decode(readInput(path)), {
-    lenient: options.lenient === true,
-    keyOrder: order,
-    ...(parser === undefined ? {} : { parser }),
-  });
-  if (!file.ok) {
-    for (const d of file.diagnostics.slice(0, -1)) context.err.line(diagnosticLine(path, d));
-    throw usageError(diagnosticLine(path, file.diagnostics[file.diagnostics.length - 1]!));
-  }
-  if (file.value.dialect !== "native" && !context.quiet)
-    context.err.line(`${path}: ${DIALECTS[file.value.dialect]}, imported`);
-  return file.value;
-}
-
-const DIALECTS: Readonly<Record<string, string>> = {
-  kparser: "the JSON of kParser",
-  xdp2: "the JSON of the XDP2 compiler",
-  doc: "the form of the parser IR's documentation",
-};
-
-/** One line for a fault of a document. */
-export function diagnosticLine(path: string, d: Diagnostic): string {
-  const place = d.line === undefined ? path : `${path}:${d.line}:${d.column}`;
-  const where = d.path === undefined ? "" : ` at ${d.path}`;
-  const hint = d.suggestion === undefined ? "" : `; meant: ${d.suggestion}`;
-  return `${place}: ${d.severity ?? "error"}: ${d.message}${where}${hint} [${d.code}]`;
-}
+import { writeOutput } from "./output.ts";
 
 function one(words: readonly string[], what: string): string {
   if (words.length !== 1) throw usageError(`${what}: one FILE.json (- for standard input)`);
@@ -82,86 +38,120 @@ function one(words: readonly string[], what: string): string {
 
 function check(context: Context, words: readonly string[], options: Options): number {
   const path = one(words, "cpr check");
-  const text = new TextDecoder().decode(readInput(path));
-  const order = stringOption(options, "key-order") === "host" ? "host" : "wire";
-  const file = readCpr(text, { lenient: options.lenient === true, keyOrder: order });
-  const found = file.ok ? file.value.diagnostics : file.diagnostics;
+  const { read, dialect } = readParserInput(context, path, options);
+  const found = read.ok ? read.value.diagnostics : read.diagnostics;
   for (const d of found)
-    if (context.json)
-      context.out.json({
-        severity: d.severity ?? "error",
-        code: d.code,
-        message: d.message,
-        path: d.path ?? "$",
-        line: d.line,
-        column: d.column,
-        ...(d.suggestion === undefined ? {} : { suggestion: d.suggestion }),
-      });
+    if (context.json) context.out.json(diagnosticJson(d));
     else context.out.line(diagnosticLine(path, d));
+  const hint = slipHint(found, options);
+  if (hint !== null && !context.quiet) context.err.line(`${path}: ${hint}`);
   const errors = found.filter((d) => d.severity !== "warning").length;
+  const parsers = read.ok
+    ? { parsers: read.value.parsers.map((p) => ({ name: p.name, nodes: p.nodes.length })) }
+    : {};
   if (context.json)
     context.out.json({
       summary: true,
-      ok: file.ok,
+      ok: read.ok,
       errors,
       warnings: found.length - errors,
-      ...(file.ok
-        ? {
-            dialect: file.value.dialect,
-            parsers: file.value.parsers.map((p) => ({ name: p.name, nodes: p.nodes.length })),
-          }
-        : {}),
+      dialect,
+      ...parsers,
     });
   else if (!context.quiet)
-    context.out.line(file.ok ? `${path}: ${describe(file.value)}` : `${path}: ${errors} errors`);
-  return file.ok ? EXIT.ok : EXIT.usage;
+    context.out.line(
+      read.ok ? `${path}: ${describe(read.value)}` : `${path}: ${errors} error${errors === 1 ? "" : "s"}`,
+    );
+  return read.ok ? EXIT.ok : EXIT.usage;
 }
 
 function describe(file: CprFile): string {
   return file.parsers.map((p) => `parser ${p.name}, ${p.nodes.length} nodes`).join("; ");
 }
 
+/**
+ * What a command makes of a file: text on standard output or, with `-o`, in a file. `--json` has one line instead of
+ * the text on standard output.
+ */
+function put(
+  context: Context,
+  options: Options,
+  text: string,
+  line: Readonly<Record<string, unknown>>,
+): void {
+  const output = stringOption(options, "output");
+  if (output !== undefined) {
+    writeOutput(output, new TextEncoder().encode(text));
+    if (context.json && output !== "-") context.out.json({ file: output, bytes: Buffer.byteLength(text) });
+  } else if (context.json) context.out.json(line);
+  else context.out.write(text);
+}
+
 function format(context: Context, words: readonly string[], options: Options): number {
-  const file = readParserFile(context, one(words, "cpr fmt"), options);
-  context.out.write(
-    options.canonical === true ? `${canonicalText(file.parser)}\n` : formatCpr(file.document),
-  );
+  const path = one(words, "cpr fmt");
+  const { parser, document, dialect } = readParserFile(context, path, options);
+  if (options.canonical === true) {
+    const canonical = canonicalText(parser);
+    put(context, options, `${canonical}\n`, { file: path, canonical });
+  } else {
+    const text = formatCpr(document);
+    put(context, options, text, { file: path, dialect, document: JSON.parse(text) });
+  }
   return EXIT.ok;
 }
 
 function importFile(context: Context, words: readonly string[], options: Options): number {
   const path = one(words, "cpr import");
-  const file = readParserFile(context, path, options);
-  for (const d of file.diagnostics) context.err.line(diagnosticLine(path, d));
-  context.out.write(formatCpr(file.document));
+  const { document, dialect, diagnostics } = readParserFile(context, path, options);
+  if (dialect === "native" && !context.quiet) context.err.line(`${path}: native already`);
+  const changes = diagnostics.map(diagnosticJson);
+  const text = formatCpr(document);
+  put(context, options, text, { file: path, dialect, changes, document: JSON.parse(text) });
+  return EXIT.ok;
+}
+
+function graph(context: Context, words: readonly string[], options: Options): number {
+  const path = one(words, "cpr graph");
+  const svg = drawParser(readParserFile(context, path, options).parser);
+  put(context, options, svg, { file: path, svg });
   return EXIT.ok;
 }
 
 function hash(context: Context, words: readonly string[], options: Options): number {
   if (words.length === 0) throw usageError("cpr hash: FILE.json...");
+  oneStandardInput(words);
   for (const path of words) {
-    const file = readParserFile(context, path, options);
+    const input = readParserInput(context, path, options);
+    const file = goodParser(context, path, options, input);
     const parser = options.minimize === true ? minimize(file.parser) : file.parser;
     if (parser.handlers.length > 0)
       throw usageError(
         `${path}: handlers (${parser.handlers.join(", ")}) are C functions; such a parser has no hash`,
       );
     const { sha256, sha1 } = hashParser(parser);
-    const fileSha1 = fileDigest(readInput(path));
+    const fileSha1 = fileDigest(input.bytes);
     if (context.json) context.out.json({ file: path, file_sha1: fileSha1, sha256, sha1 });
     else context.out.line(`${sha256}  ${path}\nsha1:${sha1}  ${path}\nfile sha1:${fileSha1}  ${path}`);
   }
   return EXIT.ok;
 }
 
+/** Standard input can be read once. */
+function oneStandardInput(paths: readonly string[]): void {
+  if (paths.filter((p) => p === "-").length > 1)
+    throw usageError("standard input (-) can be read once; name a FILE");
+}
+
 function diff(context: Context, words: readonly string[], options: Options): number {
   if (words.length !== 2) throw usageError("cpr diff: two FILE.json");
+  oneStandardInput(words);
   const [a, b] = words.map((path) => readParserFile(context, path, options).parser) as [Parser, Parser];
   const found = diffParsers(a, b);
   if (found.kind !== "different") {
     if (context.json)
       context.out.json({
-        equal: found.kind === "equal",
+        // neither proved nor disproved: null
+        equal: found.kind === "equal" ? true : null,
         ...("tried" in found ? { tried: found.tried } : {}),
       });
     else
@@ -204,40 +194,14 @@ function diff(context: Context, words: readonly string[], options: Options): num
   return EXIT.difference;
 }
 
-/** What `cpr compile` makes. */
-const TARGETS: Readonly<Record<string, (file: CprFile) => Result<Uint8Array>>> = {
-  wasm: ({ parser }) => compileWasm(parser),
-  ebpf: (file) => kernelParserImage(file, "ebpf"),
-  xdp: (file) => kernelParserImage(file, "xdp"),
-  tcam: ({ parser }) => ok(tcamText(parser).text),
-  p4({ parser, document }) {
-    const text = compileP4(parser, { layout: document["metadata-layout"] });
-    return text.ok ? { ok: true, value: new TextEncoder().encode(text.value) } : text;
-  },
-};
-
-function compile(context: Context, words: readonly string[], options: Options): number {
-  const output = stringOption(options, "output");
-  const target = stringOption(options, "target") ?? "wasm";
-  const make = Object.hasOwn(TARGETS, target) ? TARGETS[target] : undefined;
-  if (make === undefined) throw usageError(`--target ${target}: ${Object.keys(TARGETS).join(", ")}`);
-  if (output === undefined) throw usageError(`cpr compile: FILE.json --target ${target} -o OUT`);
-  const path = one(words, "cpr compile");
-  const code = make(readParserFile(context, path, options));
-  if (!code.ok) {
-    for (const d of code.diagnostics) context.err.line(diagnosticLine(path, d));
-    return EXIT.difference;
-  }
-  const file = new OutputFile(output);
-  try {
-    file.write(code.value);
-    file.commit();
-  } finally {
-    file.discard();
-  }
-  if (context.json) context.out.json({ file: output, target, bytes: code.value.length });
-  else if (!context.quiet) context.out.line(`${output}: ${code.value.length} bytes`);
-  return EXIT.ok;
+function runParser(context: Context, words: readonly string[], options: Options): Promise<number> {
+  const path = one(words, "cpr run");
+  const frames = stringOption(options, "frames") ?? "-";
+  if (path === "-" && frames === "-")
+    throw usageError("cpr run: standard input is the parser; name the frames: --frames IN");
+  const target = stringOption(options, "target") ?? "interp";
+  const link = numberOption(options, "link", LINKTYPE_ETHERNET, 0, 0xffff);
+  return runFrames(context, readParserFile(context, path, options).parser, { target, frames, link });
 }
 
 function fit(context: Context, words: readonly string[], options: Options): number {
@@ -245,18 +209,23 @@ function fit(context: Context, words: readonly string[], options: Options): numb
   return fitParser(context, path, readParserFile(context, path, options).parser, options);
 }
 
-function cases(context: Context, words: readonly string[], options: Options): number {
+/** Cases between two looks at whether Ctrl-C was pressed. */
+const TICK = 1024;
+
+async function cases(context: Context, words: readonly string[], options: Options): Promise<number> {
   const { parser } = readParserFile(context, one(words, "cpr test"), options);
   const generated = generateCases(parser, numberOption(options, "seed", 1, 1, 0xffffffff));
   const run = new Interpreter(parser);
-  let id = 0;
-  for (const c of options["paths-only"] === true
-    ? generated.cases.slice(0, generated.paths)
-    : generated.cases) {
+  const only = options["paths-only"] === true;
+  for (const [id, c] of (only ? generated.cases.slice(0, generated.paths) : generated.cases).entries()) {
+    if (id % TICK === 0) {
+      await new Promise(setImmediate);
+      if (context.interrupted()) return EXIT.interrupted;
+    }
     run.clear();
     run.keys.set(c.keys);
     run.run(c.packet);
-    const { id: n, ...result } = answer(id++, parser, run);
+    const { id: n, ...result } = answer(id, parser, run);
     context.out.json({
       id: n,
       frame: Buffer.from(c.packet).toString("hex"),
@@ -279,7 +248,7 @@ export const cprCommands: readonly Command[] = [
     name: "cpr check",
     summary: "read a parser and tell every fault",
     usage: "FILE.json",
-    options: { lenient: READ_OPTIONS.lenient!, "key-order": READ_OPTIONS["key-order"]! },
+    options: { lenient: READ_OPTIONS.lenient, "key-order": READ_OPTIONS["key-order"] },
     details: "Faults have line, column and JSON path. Exit code 2 when there is an error.",
     run: check,
   },
@@ -291,6 +260,8 @@ export const cprCommands: readonly Command[] = [
       ...READ_OPTIONS,
       canonical: { type: "boolean", help: "the canonical form, which the hash covers" },
     },
+    details: "With --json and without -o one line {file, dialect, document}; canonical: {file, canonical}.",
+    ownsOutput: true,
     run: format,
   },
   {
@@ -313,40 +284,21 @@ export const cprCommands: readonly Command[] = [
       ...READ_OPTIONS,
       target: {
         type: "string",
-        value: "interp|wasm|xdp|tcam",
-        help: "what runs the parser (default interp); xdp: the running kernel",
+        value: RUN_TARGETS,
+        help: "what runs the parser (default interp); ebpf, xdp: the running kernel, as an XDP program",
       },
       frames: { type: "string", value: "IN", help: "JSON lines {id, frame}, or a capture (default: stdin)" },
+      link: {
+        type: "string",
+        value: "N",
+        help: "link type of a capture's packets that the parser starts at (default 1, Ethernet)",
+      },
     },
     details:
       'Each frame gives a line {id, ret, code, encaps, last_node, metadata}; metadata is the whole memory, metameta first. A line may bring its own key registers: "keys": [N, ...], and "start", the first header\'s offset.',
-    run: (context, words, options) => {
-      const { parser } = readParserFile(context, one(words, "cpr run"), options);
-      return runFrames(
-        context,
-        parser,
-        stringOption(options, "target") ?? "interp",
-        stringOption(options, "frames") ?? "-",
-      );
-    },
+    run: runParser,
   },
-  {
-    name: "cpr compile",
-    summary: "compile a parser",
-    usage: "FILE.json --target wasm|ebpf|xdp|tcam|p4 -o OUT",
-    options: {
-      ...READ_OPTIONS,
-      target: { type: "string", value: "wasm|ebpf|xdp|tcam|p4", help: "what for (default wasm)" },
-    },
-    details:
-      "wasm: a module that imports env.memory and exports parse(descriptor, n); see compileWasm of cpr-ir for the descriptor. " +
-      "ebpf: an image with a flow dissector, whose metadata is struct bpf_flow_keys as the document's flow-keys declare it. " +
-      "xdp: an image with an XDP program, which leaves its results in a map; live load and live attach take both. " +
-      "tcam: the program of a device's parser engine. " +
-      "p4: headers, metadata and a parser in P4_16 for v1model; what P4 cannot say is refused by name.",
-    ownsOutput: true,
-    run: compile,
-  },
+  cprCompileCommand,
   {
     name: "cpr graph",
     summary: "draw a parser",
@@ -354,10 +306,8 @@ export const cprCommands: readonly Command[] = [
     options: READ_OPTIONS,
     details:
       "Layers from left to right; each key stands where its edge leaves; encapsulations are dashed loops below, other ways back are named in their rows.",
-    run: (context, words, options) => {
-      context.out.write(drawParser(readParserFile(context, one(words, "cpr graph"), options).parser));
-      return EXIT.ok;
-    },
+    ownsOutput: true,
+    run: graph,
   },
   {
     name: "cpr fit",
@@ -398,7 +348,9 @@ export const cprCommands: readonly Command[] = [
     summary: "turn another tool's parser into a native one",
     usage: "FILE.json [-o OUT.json]",
     options: READ_OPTIONS,
-    details: "Says on standard error what was changed, and what could not be kept.",
+    details:
+      "Says on standard error what was changed, and what could not be kept. With --json and without -o one line {file, dialect, changes, document}.",
+    ownsOutput: true,
     run: importFile,
   },
 ];

@@ -1,30 +1,49 @@
 /** `netoffload dissect`: a flow dissector's graph on frames, in the kernel's words. */
-import { type Parser, shippedParser } from "@netoffload/cpr-ir";
-import { BPF_FLOW_KEYS, type DissectRequest, dissect, type RunGraph } from "../dissect.ts";
+import { type CprFile, SHIPPED_PARSERS, shippedParser } from "@netoffload/cpr-ir";
+import {
+  BPF_FLOW_KEYS,
+  type DissectRequest,
+  dissect,
+  ETH_HLEN,
+  FRAME,
+  isFault,
+  type RunGraph,
+} from "../dissect.ts";
 import { type Command, type Context, type Options, stringOption } from "./command.ts";
-import { readParserFile } from "./cpr.ts";
 import { eachFrame, type LineFault } from "./cpr-frames.ts";
+import { dissectorRunner } from "./cpr-kernel.ts";
+import { READ_OPTIONS, readParserFile } from "./cpr-read.ts";
 import { runner } from "./cpr-run.ts";
 import { usageError } from "./exit.ts";
 
-const ETH_HLEN = 14;
-/** Bytes of metadata of the shipped graph: the struct, and a frame of what it cannot hold. */
-const FRAME = 32;
+const TARGETS = ["wasm", "ebpf", "tcam", "interp"];
 
-function graphOf(context: Context, options: Options): Parser {
+/** The document and the parser of it that is to run. */
+type Graph = Pick<CprFile, "parser" | "document">;
+
+function graphOf(context: Context, options: Options): Graph {
   const file = stringOption(options, "program");
-  const parser =
-    file === undefined ? shippedParser("flow-dissector") : readParserFile(context, file, options).parser;
+  return file === undefined
+    ? { parser: shippedParser("flow-dissector"), document: SHIPPED_PARSERS["flow-dissector"] }
+    : readParserFile(context, file, options);
+}
+
+/** The kernel maps what a document declares as flow-keys; elsewhere the metadata must be laid out as the struct. */
+function laidOut({ parser }: Graph, file: string | undefined): void {
   if (parser.metametaSize !== BPF_FLOW_KEYS || parser.frameSize < FRAME || parser.numKeys < 2)
     throw usageError(
       `${file}: no flow dissector: its metameta area must be struct bpf_flow_keys (${BPF_FLOW_KEYS} bytes), a frame of ${FRAME} behind it, key registers 0 and 1 flags and EtherType`,
     );
-  return parser;
 }
 
 function graph(context: Context, options: Options): RunGraph {
-  const parser = graphOf(context, options);
-  const run = runner(parser, stringOption(options, "target") ?? "wasm");
+  const target = stringOption(options, "target") ?? "wasm";
+  if (!TARGETS.includes(target)) throw usageError(`--target ${target}: ${TARGETS.join(", ")}`);
+  const found = graphOf(context, options);
+  if (target === "ebpf") return dissectorRunner(found);
+  laidOut(found, stringOption(options, "program"));
+  const { parser } = found;
+  const run = runner(parser, target);
   const keys = new Uint32Array(parser.numKeys);
   return ({ frame, proto, nhoff, flags }) => {
     keys.fill(0);
@@ -56,22 +75,33 @@ export const dissectCommand: Command = {
   summary: "what the kernel's flow dissector finds in frames",
   usage: "[IN.jsonl|CAPTURE]",
   options: {
-    target: { type: "string", value: "wasm|interp|tcam", help: "what runs the graph (default wasm)" },
+    target: {
+      type: "string",
+      value: TARGETS.join("|"),
+      help: "what runs the graph (default wasm); ebpf: the running kernel, as its BPF flow dissector",
+    },
     program: { type: "string", value: "FILE.json", help: "another graph than the shipped flow dissector" },
-    lenient: { type: "boolean", help: "unknown properties and slips of JSON are warnings" },
+    ...READ_OPTIONS,
   },
   details: `
 In: {"id","frame","proto","nhoff","flags"}; without them the frame's EtherType, 14 and 0 (FLOW_DISSECTOR_F_*).
 Out: {"id","flow_keys":{...},"bpf":{"retval","flow_keys"},"poff","headlen"}: the keys of struct flow_keys (addresses,
 ports and key as bytes of the wire), struct bpf_flow_keys as a program leaves it, the payload offset that filters see,
-the bytes that eth_get_headlen() gives. 'live compare dissect' holds the graph to the running kernel.`,
+the bytes that eth_get_headlen() gives. 'live compare dissect' holds the graph to the running kernel.
+With --target ebpf the kernel runs the program on the bytes (BPF_PROG_TEST_RUN, as root), 3,400 at most, and flow_keys
+is what it makes of struct bpf_flow_keys, which holds neither a GRE key nor TIPC.`,
   run(context, words, options) {
     if (words.length > 1) throw usageError("dissect: one IN.jsonl or CAPTURE (- for standard input)");
+    const input = words[0] ?? "-";
+    if (input === "-" && options.program === "-")
+      throw usageError("dissect: standard input is the program; name IN.jsonl or CAPTURE");
     const run = graph(context, options);
-    return eachFrame(context, words[0] ?? "-", (id, frame, line): LineFault | undefined => {
+    return eachFrame(context, input, (id, frame, line): LineFault | undefined => {
       const request = requestOf(frame, line);
-      if ("message" in request) return request;
-      context.out.json({ id, ...dissect(run, request) });
+      if (isFault(request)) return request;
+      const answer = dissect(run, request);
+      if (isFault(answer)) return answer;
+      context.out.json({ id, ...answer });
       return undefined;
     });
   },

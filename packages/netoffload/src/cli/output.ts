@@ -120,6 +120,17 @@ export class OutputFile {
   }
 }
 
+/** Write a file whole, or nothing of it. */
+export function writeOutput(path: string, bytes: Uint8Array): void {
+  const file = new OutputFile(path);
+  try {
+    file.write(bytes);
+    file.commit();
+  } finally {
+    file.discard();
+  }
+}
+
 /** Where a name really leads, and whether it must be written directly. */
 function targetOf(path: string): { path: string; direct: boolean } {
   if (path === "-") return { path, direct: true };

@@ -17,7 +17,7 @@ import { parserByName } from "../parsers.ts";
 import { findProgram, shippedPrograms } from "../programs.ts";
 import type { Command, Context, Options } from "./command.ts";
 import { stringOption } from "./command.ts";
-import { readParserFile } from "./cpr.ts";
+import { readParserFile } from "./cpr-read.ts";
 import { profileOf } from "./device.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";

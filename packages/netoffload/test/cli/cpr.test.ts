@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { open, start } from "./process.ts";
 import { run } from "./run.ts";
 
 const ports = fileURLToPath(new URL("../../../cpr-ir/programs/ports.json", import.meta.url));
@@ -51,7 +52,7 @@ test("check tells every fault with line, column and path, and exits 2", async ()
     ["cpr.unreachable", "parse-nodes[2]", undefined],
     [undefined, undefined, undefined],
   ]);
-  expect(json[3]).toEqual({ summary: true, ok: false, errors: 2, warnings: 1 });
+  expect(json[3]).toEqual({ summary: true, ok: false, errors: 2, warnings: 1, dialect: "native" });
   expect((await run("cpr", "check", ports)).code).toBe(0);
   expect((await run("cpr", "check", join(folder, "none.json"))).code).toBe(2);
 });
@@ -103,7 +104,7 @@ test("compile writes P4, or says what P4 cannot say", async () => {
   const { code, err } = await run(
     ...["cpr", "compile", file("many.json", JSON.stringify(many)), "--target", "p4", "-o", text],
   );
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(err).toContain("40 frames, at most 32; meant: a smaller max-frames [p4.frames]");
 });
 
@@ -166,4 +167,183 @@ test("the tcam target runs and compiles; fit names the resource and the node", a
   );
   expect((await run("cpr", "fit", ports, "--device", mine)).out).toMatch(/key bits: 16; a step needs 32/);
   expect((await run("cpr", "fit", ports, "--device", "v4v6-basic")).out).toMatch(/has no parser engine/);
+});
+
+/** Five nodes of kParser's JSON, as cpr.md section 5 describes its simple parser, without its faults. */
+const kparserFile = (): string =>
+  file(
+    "simple.json",
+    readFileSync(new URL("../../../cpr-ir/test/import/fixtures/kparser-simple.json", import.meta.url), "utf8")
+      .replace("port_node", "ports_node")
+      .replace('"hdr-src-off": 16, "length": 8', '"hdr-src-off": 12, "length": 8'),
+  );
+
+test("every command takes a dialect, and says so on standard error", async () => {
+  const path = kparserFile();
+  const frames = file("none.jsonl", "");
+  const out = (name: string): string => join(folder, name);
+  for (const [words, code] of [
+    [["check", path], 0],
+    [["fmt", path, "-o", out("d.json")], 0],
+    [["import", path, "-o", out("i.json")], 0],
+    [["hash", path], 0],
+    [["run", path, "--frames", frames], 0],
+    [["compile", path, "--target", "wasm", "-o", out("d.wasm")], 0],
+    [["graph", path, "-o", out("d.svg")], 0],
+    [["fit", path], 0],
+    // its keys 0x8 and 0x6 lead nowhere unless read in host order
+    [["test", path, "--paths-only", "-o", out("d.jsonl")], 0],
+    [["diff", path, path], 0],
+  ] as const) {
+    const done = await run("cpr", ...words, "--key-order", "host");
+    expect([words[0], done.code], done.err).toEqual([words[0], code]);
+    expect(done.err, words[0]).toContain(`${path}: the JSON of kParser, imported`);
+  }
+  // what fmt and import write is the same native file, with the dialect's hash
+  expect(readFileSync(out("d.json"), "utf8")).toBe(readFileSync(out("i.json"), "utf8"));
+  const hashes = await run("cpr", "hash", path, out("d.json"), "--key-order", "host", "--json");
+  expect(hashes.json[0]!.sha256).toBe(hashes.json[1]!.sha256);
+  expect((await run("cpr", "import", out("d.json"))).err).toContain("native already");
+});
+
+test("a dialect that cannot be imported is named too; warnings are told by every command", async () => {
+  const fixture = (name: string): string =>
+    fileURLToPath(new URL(`../../../cpr-ir/test/import/fixtures/${name}`, import.meta.url));
+  const broken = await run("cpr", "check", fixture("kparser-big.json"), "--json");
+  expect([broken.code, broken.json[broken.json.length - 1]]).toEqual([
+    2,
+    { summary: true, ok: false, errors: 2, warnings: 13, dialect: "kparser" },
+  ]);
+  expect(broken.err).toContain("the JSON of kParser, cannot be imported");
+  const doc = await run("cpr", "hash", fixture("doc-example.txt"));
+  expect(doc.code).toBe(2);
+  expect(doc.err).toContain("the form of the parser IR's documentation, cannot be imported");
+  expect(doc.err).toContain("--lenient reads on");
+  const lenient = await run("cpr", "hash", fixture("doc-example.txt"), "--lenient");
+  expect([lenient.code, lenient.err]).toEqual([0, expect.stringContaining("typographic quote")]);
+  expect(lenient.err).not.toContain("--lenient");
+  expect((await run("cpr", "check", ports, "--key-order", "sideways")).code).toBe(2);
+});
+
+test("--json has lines on standard output and nothing else", async () => {
+  const document = JSON.parse(readFileSync(ports, "utf8"));
+  const one = async (...words: string[]): Promise<unknown> => {
+    const { code, out } = await run("cpr", ...words, "--json");
+    expect([code, out.split("\n").length], out.slice(0, 80)).toEqual([0, 2]);
+    return JSON.parse(out);
+  };
+  expect(await one("fmt", ports)).toEqual({ file: ports, dialect: "native", document });
+  expect(await one("import", ports)).toMatchObject({ file: ports, dialect: "native", changes: [], document });
+  expect(await one("fmt", ports, "--canonical")).toEqual({
+    file: ports,
+    canonical: (await run("cpr", "fmt", ports, "--canonical")).out.trimEnd(),
+  });
+  expect(await one("graph", ports)).toEqual({ file: ports, svg: (await run("cpr", "graph", ports)).out });
+  const svg = join(folder, "ports.svg");
+  expect(await one("graph", ports, "-o", svg)).toEqual({ file: svg, bytes: readFileSync(svg).length });
+  expect(readFileSync(svg, "utf8")).toMatch(/^<svg /);
+});
+
+/** A capture of zeros: lengths of its packets, their link type. */
+function zeros(name: string, lengths: readonly number[], linkType = 1): string {
+  const header = Buffer.alloc(24);
+  header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(65535, 16);
+  header.writeUInt32LE(linkType, 20);
+  const packets = lengths.map((n) => {
+    const packet = Buffer.alloc(16 + n);
+    packet.writeUInt32LE(n, 8);
+    packet.writeUInt32LE(n, 12);
+    return packet;
+  });
+  const path = join(folder, name);
+  writeFileSync(path, Buffer.concat([header, ...packets]));
+  return path;
+}
+
+test("a capture's packets of another link type are answered in their place; --link takes them", async () => {
+  const raw = zeros("raw.pcap", [40, 60], 101);
+  const { code, json } = await run("cpr", "run", ports, "--frames", raw);
+  expect(code).toBe(2);
+  expect(json.map((j) => [j.id, (j.error as { code: string }).code])).toEqual([
+    [1, "link_type"],
+    [2, "link_type"],
+  ]);
+  const taken = await run("cpr", "run", ports, "--frames", raw, "--link", "101");
+  expect([taken.code, taken.json.map((j) => j.code)]).toEqual([
+    0,
+    ["STOP_UNKNOWN_PROTO", "STOP_UNKNOWN_PROTO"],
+  ]);
+});
+
+test("a damaged capture: whole packets are answered, the fault has its offset, exit code 2", async () => {
+  const whole = readFileSync(zeros("whole.pcap", [60, 60]));
+  const cut = join(folder, "cut.pcap");
+  writeFileSync(cut, whole.subarray(0, whole.length - 1));
+  const { code, json, err } = await run("cpr", "run", ports, "--frames", cut);
+  expect([code, json.length]).toEqual([2, 1]);
+  expect(err).toMatch(/cut\.pcap: TRUNCATED_\w+ at byte 100: /);
+});
+
+test.runIf(process.getuid?.() === 0)(
+  "the running kernel: packets that it does not run are answered in their place",
+  async () => {
+    const capture = zeros("long.pcap", [3401, 13, 60]);
+    for (const target of ["xdp", "ebpf"]) {
+      const { code, json } = await run("cpr", "run", ports, "--frames", capture, "--target", target);
+      expect(code).toBe(2);
+      expect(json).toMatchObject([
+        { id: 1, error: { code: "frame" } },
+        { id: 2, error: { code: "frame" } },
+        { id: 3, ret: -14, code: "STOP_UNKNOWN_PROTO", last_node: "ether" },
+      ]);
+    }
+  },
+);
+
+test("what cannot be told apart on standard input is refused", async () => {
+  for (const words of [
+    ["hash", "-", "-"],
+    ["diff", "-", "-"],
+    ["run", "-"],
+  ]) {
+    const { code, err } = await run("cpr", ...words);
+    expect([words[0], code, err.includes("standard input")]).toEqual([words[0], 2, true]);
+  }
+  expect((await run("cpr", "run", ports, "--target", "p4")).err).toContain("nothing here runs");
+  expect((await run("cpr", "run", ports, "--target", "vax")).err).toContain("interp, wasm, ebpf, xdp, tcam");
+});
+
+test("standard input: a parser, lines of JSON, a capture byte by byte", async () => {
+  const { out } = await start(["cpr", "hash", "-", "--json"], readFileSync(ports)).ended;
+  const here = (await run("cpr", "hash", ports, "--json")).json[0]!;
+  expect(JSON.parse(out)).toEqual({ ...here, file: "-" });
+
+  const lines = await start(["cpr", "run", ports], 'nonsense\n{"id":1,"frame":""}\n').ended;
+  expect(lines.code).toBe(2);
+  expect(
+    lines.out
+      .trim()
+      .split("\n")
+      .map((l) => JSON.parse(l)),
+  ).toMatchObject([
+    { id: null, error: { code: "json" } },
+    { id: 1, ret: -13 },
+  ]);
+  expect(await start(["cpr", "run", ports], "").ended).toMatchObject({ code: 0, out: "", err: "" });
+  const binary = await start(["cpr", "run", ports], new Uint8Array([1, 2, 3, 4])).ended;
+  expect([binary.code, binary.err]).toEqual([2, expect.stringContaining("UNKNOWN_FORMAT")]);
+
+  const slow = open(["cpr", "run", ports]);
+  // nano, little-endian: its first byte is a letter
+  const capture = readFileSync(zeros("slow.pcap", [60]));
+  capture.writeUInt32LE(0xa1b23c4d, 0);
+  for (const byte of capture.subarray(0, 4)) {
+    slow.child.stdin!.write(Buffer.of(byte));
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  slow.child.stdin!.end(capture.subarray(4));
+  expect(await slow.ended).toMatchObject({ code: 0, out: expect.stringContaining('"id":1,"ret":-14') });
 });

@@ -108,6 +108,71 @@ describe.each(["interp", "wasm", "tcam"])("on %s", (target) => {
   });
 });
 
+describe.runIf(process.getuid?.() === 0)("as the running kernel's BPF flow dissector", () => {
+  test.each(FRAMES)("%s", async (_name, line, expected) => {
+    const { code, json } = await run("dissect", lines("k.jsonl", [{ id: 5, ...line }]), "--target", "ebpf");
+    expect(code).toBe(0);
+    // struct bpf_flow_keys has no member for it
+    const keyid = { flow_keys: { ...(expected as { flow_keys: object }).flow_keys, gre_keyid: "00000000" } };
+    expect(json).toMatchObject([{ id: 5, ...expected, ...keyid }]);
+  });
+
+  test("all paths of the graph: what the struct holds is what the graph gives", async () => {
+    const graph = join(folder, "paths.json");
+    writeFileSync(graph, formatCpr(SHIPPED_PARSERS["flow-dissector"]));
+    // a page of the kernel's holds no longer ones
+    const made = (await run("cpr", "test", graph, "--paths-only")).json.filter(
+      ({ frame }) => (frame as string).length <= 2 * 3000,
+    );
+    expect(made.length).toBeGreaterThan(1000);
+    const cases = lines(
+      "paths.jsonl",
+      made.map(({ id, frame, keys }) => {
+        const [flags, proto] = keys as number[];
+        return { id, frame, flags, proto: proto! & 0xffff, nhoff: 0 };
+      }),
+    );
+    const here = (await run("dissect", cases, "--target", "interp")).json;
+    const { code, json } = await run("dissect", cases, "--target", "ebpf");
+    expect([code, json.length]).toEqual([0, made.length]);
+    const part = (j: Record<string, unknown>): object => ({
+      id: j.id,
+      bpf: j.bpf,
+      headlen: j.headlen,
+      poff: j.poff,
+    });
+    expect(json.map(part)).toEqual(here.map(part));
+  });
+
+  test("another parser, by the flow-keys of its document", async () => {
+    const mapped = join(folder, "mapped.json");
+    writeFileSync(mapped, formatCpr(SHIPPED_PARSERS["five-tuple"]));
+    const frame = `${ETHER}0800${IP4("11")}${UDP}`;
+    const { code, json } = await run(
+      ...["dissect", "--program", mapped, "--target", "ebpf"],
+      lines("mapped.jsonl", [{ id: 1, frame }]),
+    );
+    expect(code).toBe(0);
+    expect(json[0]).toMatchObject({
+      flow_keys: { ret: 1, src: "c0a80001", dst: "c0a80002", ports: "d9030035" },
+      bpf: { retval: 0 },
+    });
+  });
+
+  test("a frame that the kernel does not run is answered in its place", async () => {
+    const long = lines("long.jsonl", [
+      { id: 1, frame: "00".repeat(3401) },
+      { id: 2, frame: "00".repeat(3400) },
+    ]);
+    const { code, json } = await run("dissect", long, "--target", "ebpf");
+    expect(code).toBe(2);
+    expect(json).toMatchObject([
+      { id: 1, error: { code: "frame", message: "a frame of 3401 bytes; the kernel runs 14 to 3400" } },
+      { id: 2, bpf: { retval: 2 } },
+    ]);
+  });
+});
+
 test("a bad line keeps its place, what is wrong is named, and the exit code is 2", async () => {
   const frame = `${ETHER}0800`;
   const bad = [

@@ -35,7 +35,10 @@ export const HEADER = 1;
 export const REST = 2;
 /** The number, flags, becomes the length that they make. */
 export const FLAGS_LENGTH = 3;
-/** The number becomes `(4 bytes at off & mask) >>> shift`, the first one most significant: `len` bytes, as they lie. */
+/**
+ * The number becomes `(4 bytes from off on & mask) >>> shift`, the first byte most significant; the same of `len` bytes,
+ * the first one least.
+ */
 export const FIELD = 4;
 export const BYTES = 5;
 /** `value`. */

@@ -77,8 +77,13 @@ export {
 export { jsonSchema } from "./json/schema.ts";
 export { formatCpr } from "./json/write.ts";
 export { minimize } from "./passes/minimize.ts";
-export { diffParsers, type Outcome, Pair, type ParserDiff } from "./paths/diff.ts";
-export { type GeneratedCases, generateCases, type ParserCase } from "./paths/generate.ts";
+export { diffParsers, diffParsersBySteps, type Outcome, Pair, type ParserDiff } from "./paths/diff.ts";
+export {
+  type GeneratedCases,
+  generateCases,
+  generateCasesBySteps,
+  type ParserCase,
+} from "./paths/generate.ts";
 export { SHIPPED_PARSERS, shippedParser } from "./programs.ts";
 export type { RelocatedSlot } from "./targets/codegen/emit.ts";
 export {

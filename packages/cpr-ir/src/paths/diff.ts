@@ -3,7 +3,7 @@ import { canonicalText } from "../hash/canonical.ts";
 import { Interpreter } from "../interp/run.ts";
 import type { Parser } from "../ir/types.ts";
 import { minimize } from "../passes/minimize.ts";
-import { generateCases, type ParserCase } from "./generate.ts";
+import { drained, generateCasesBySteps, type ParserCase } from "./generate.ts";
 import { provedEqual } from "./prove/prove.ts";
 import { Xorshift } from "./random.ts";
 
@@ -36,11 +36,27 @@ export interface Outcome {
  * @param rounds - random mutations tried after the cases of both parsers
  */
 export function diffParsers(a: Parser, b: Parser, rounds = 20_000, seed = 1): ParserDiff {
+  return drained(diffParsersBySteps(a, b, rounds, seed));
+}
+
+/** Packets between two steps. */
+const STEP = 64;
+
+/** The same, step by step; a step's value is the number of packets made or compared so far. */
+export function* diffParsersBySteps(
+  a: Parser,
+  b: Parser,
+  rounds = 20_000,
+  seed = 1,
+): Generator<number, ParserDiff> {
   if (canonicalText(minimize(a)) === canonicalText(minimize(b)) || provedEqual(a, b))
     return { kind: "equal" };
-  const cases = [...generateCases(a, seed).cases, ...generateCases(b, seed + 1).cases];
+  const ofA = yield* generateCasesBySteps(a, seed);
+  const ofB = yield* generateCasesBySteps(b, seed + 1);
+  const cases = [...ofA.cases, ...ofB.cases];
   const pair = new Pair(a, b);
-  for (const c of cases) {
+  for (const [i, c] of cases.entries()) {
+    if (i % STEP === 0) yield i;
     const found = pair.differ(c);
     if (found !== null) return found;
   }
@@ -48,6 +64,7 @@ export function diffParsers(a: Parser, b: Parser, rounds = 20_000, seed = 1): Pa
   if (far !== null) return far;
   const random = new Xorshift(seed + 2);
   for (let i = 0; i < rounds; i++) {
+    if (i % STEP === 0) yield cases.length + i;
     const base = cases[random.below(cases.length)]!;
     const packet = base.packet.slice();
     for (let n = 1 + random.below(4); n > 0 && packet.length > 0; n--)

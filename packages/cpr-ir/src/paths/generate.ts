@@ -28,12 +28,25 @@ export interface GeneratedCases {
   readonly uncovered: readonly string[];
 }
 
+/** All steps at once. */
+export function drained<T>(steps: Generator<unknown, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
 const ATTEMPTS = 6;
 /** Packets in which one node's header is changed; four times as many where it holds TLVs, flags or elements. */
 const OFTEN = 10;
 
 /** Make the cases of a parser; the same seed gives the same cases. */
 export function generateCases(parser: Parser, seed = 1): GeneratedCases {
+  return drained(generateCasesBySteps(parser, seed));
+}
+
+/** The same, step by step for whoever has to look up now and then; a step's value is the number of cases so far. */
+export function* generateCasesBySteps(parser: Parser, seed = 1): Generator<number, GeneratedCases> {
   const random = new Xorshift(seed);
   const seen = new Set<string>();
   const cases: ParserCase[] = [];
@@ -47,6 +60,7 @@ export function generateCases(parser: Parser, seed = 1): GeneratedCases {
     for (const shape of shapes(parser, hops, random)) {
       const built = build(parser, hops, shape, random);
       add(built.packet, built.keys, note);
+      yield cases.length;
     }
   const bases = cases.length;
   const walker = new Walker(parser);
@@ -54,6 +68,7 @@ export function generateCases(parser: Parser, seed = 1): GeneratedCases {
     const base = cases[i]!;
     for (const packet of walker.neighbours(base)) add(packet, base.keys, `${base.note}, changed`);
     for (const keys of neighbourKeys(base.keys)) add(base.packet, keys, `${base.note}, other input`);
+    yield cases.length;
   }
   return { cases, paths: bases, uncovered: uncovered(parser, cases) };
 }

@@ -1,9 +1,9 @@
 /** Captures as command input: a file or standard input, read in bounded memory, faults told as the command line does. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { type CaptureFault, CaptureReader } from "@netoffload/pcap";
 import type { Context } from "./command.ts";
 import { usageError } from "./exit.ts";
-import { openStandardInput, standardInput } from "./input.ts";
+import { openStream, standardInput } from "./input.ts";
 import { Progress } from "./output.ts";
 
 /** Called for each packet; the reader's fields describe it until the call (or its promise) is over. */
@@ -26,7 +26,7 @@ const CHUNK = 512 * 1024;
 export interface ReadOptions {
   /** Memory that packets are read into; default: the reader's own. */
   readonly buffer?: Uint8Array;
-  /** Standard input where {@link openInput} opened it already. */
+  /** The stream where {@link openInput} opened it already. */
   readonly chunks?: AsyncIterable<Uint8Array>;
   /** Called before the packets that were handed out lose their place. */
   readonly onBlock?: () => void;
@@ -44,7 +44,9 @@ export async function readCaptureFile(
   const progress = new Progress(path === "-" ? "stdin" : path, context.progress);
   const loop = new Loop(context, reader, sink, options.onBlock ?? (() => undefined), progress);
   try {
-    if (path === "-") await fromStdin(context, loop, options.chunks ?? standardInput(context));
+    const { chunks } = options;
+    if (chunks !== undefined || path === "-")
+      await fromStream(context, loop, chunks ?? standardInput(context));
     else await fromFile(context, loop, path);
   } finally {
     progress.done();
@@ -105,7 +107,7 @@ async function fromFile(context: Context, loop: Loop, path: string): Promise<voi
   }
 }
 
-async function fromStdin(context: Context, loop: Loop, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function fromStream(context: Context, loop: Loop, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const { reader } = loop;
   for await (const chunk of chunks) {
     if (reader.done || context.interrupted()) break;
@@ -120,16 +122,16 @@ async function fromStdin(context: Context, loop: Loop, chunks: AsyncIterable<Uin
 }
 
 /**
- * Are these JSON lines? A file: by its first byte that is no white space. Standard input: unless it begins as a
- * capture does, so that no line at all is no fault and a bad first line is answered in its place.
- * @returns `chunks` is standard input, for whoever reads on; absent for a file
+ * Are these JSON lines? A file: by its first byte that is no white space. Standard input and fifos: unless they begin
+ * as a capture does, so that no line at all is no fault and a bad first line is answered in its place.
+ * @returns `chunks` is the stream, for whoever reads on; absent for a file
  */
 export async function openInput(
   context: Context,
   path: string,
 ): Promise<{ readonly json: boolean; readonly chunks?: AsyncIterable<Uint8Array> }> {
-  if (path === "-") {
-    const { first, rest } = await openStandardInput(context);
+  if (path === "-" || isFifo(path)) {
+    const { first, rest } = await openStream(context, path);
     // a pipe may bring a capture's first bytes one by one
     let begin = first;
     while (begin.length > 0 && begin.length < MAGIC_BYTES && isCapture(begin)) {
@@ -142,11 +144,15 @@ export async function openInput(
   const fd = openFile(path);
   try {
     const space = new Uint8Array(4096);
-    // a fifo gives its bytes once only: it is taken for a capture
     return { json: fstatSync(fd).isFile() && isJson(space.subarray(0, readSync(fd, space))) };
   } finally {
     closeSync(fd);
   }
+}
+
+/** Does it give its bytes once? What is not there is told where it is opened. */
+function isFifo(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 }
 
 const MAGIC_BYTES = 4;

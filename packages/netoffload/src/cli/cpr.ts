@@ -3,11 +3,11 @@ import {
   type CprFile,
   canonicalText,
   codeName,
-  diffParsers,
+  diffParsersBySteps,
   drawParser,
   fileDigest,
   formatCpr,
-  generateCases,
+  generateCasesBySteps,
   hashParser,
   Interpreter,
   minimize,
@@ -29,7 +29,7 @@ import {
 import { answer, RUN_TARGETS, runFrames } from "./cpr-run.ts";
 import { fitParser } from "./cpr-tcam.ts";
 import { EXIT, usageError } from "./exit.ts";
-import { writeOutput } from "./output.ts";
+import { Progress, writeOutput } from "./output.ts";
 
 function one(words: readonly string[], what: string): string {
   if (words.length !== 1) throw usageError(`${what}: one FILE.json (- for standard input)`);
@@ -142,11 +142,16 @@ function oneStandardInput(paths: readonly string[]): void {
     throw usageError("standard input (-) can be read once; name a FILE");
 }
 
-function diff(context: Context, words: readonly string[], options: Options): number {
+async function diff(context: Context, words: readonly string[], options: Options): Promise<number> {
   if (words.length !== 2) throw usageError("cpr diff: two FILE.json");
   oneStandardInput(words);
   const [a, b] = words.map((path) => readParserFile(context, path, options).parser) as [Parser, Parser];
-  const found = diffParsers(a, b);
+  const done = await allSteps(context, "cpr diff", diffParsersBySteps(a, b));
+  if (done === null) {
+    if (context.json) context.out.json({ equal: null, interrupted: true });
+    return EXIT.interrupted;
+  }
+  const found = done.value;
   if (found.kind !== "different") {
     if (context.json)
       context.out.json({
@@ -209,12 +214,39 @@ function fit(context: Context, words: readonly string[], options: Options): numb
   return fitParser(context, path, readParserFile(context, path, options).parser, options);
 }
 
-/** Cases between two looks at whether Ctrl-C was pressed. */
+/** Milliseconds between two looks at whether Ctrl-C was pressed, and cases between two looks at the clock. */
+const LOOK_MS = 50;
 const TICK = 1024;
+
+/** Take all steps; null: Ctrl-C was pressed. */
+async function allSteps<T>(
+  context: Context,
+  what: string,
+  steps: Generator<number, T>,
+): Promise<{ readonly value: T } | null> {
+  const progress = new Progress(what, context.progress);
+  let looked = performance.now();
+  try {
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done === true) return { value: step.value };
+      if (performance.now() - looked < LOOK_MS) continue;
+      progress.tick(step.value, "packets");
+      // a turn of the event loop, so that Ctrl-C is seen
+      await new Promise(setImmediate);
+      if (context.interrupted()) return null;
+      looked = performance.now();
+    }
+  } finally {
+    progress.done();
+  }
+}
 
 async function cases(context: Context, words: readonly string[], options: Options): Promise<number> {
   const { parser } = readParserFile(context, one(words, "cpr test"), options);
-  const generated = generateCases(parser, numberOption(options, "seed", 1, 1, 0xffffffff));
+  const seed = numberOption(options, "seed", 1, 1, 0xffffffff);
+  const made = await allSteps(context, "cpr test", generateCasesBySteps(parser, seed));
+  if (made === null) return EXIT.interrupted;
+  const generated = made.value;
   const run = new Interpreter(parser);
   const only = options["paths-only"] === true;
   for (const [id, c] of (only ? generated.cases.slice(0, generated.paths) : generated.cases).entries()) {

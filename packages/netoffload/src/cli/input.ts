@@ -1,5 +1,6 @@
 /** What commands read: files, standard input, JSON lines. */
-import { readFileSync } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
+import type { Readable } from "node:stream";
 import type { Context } from "./command.ts";
 import { usageError } from "./exit.ts";
 
@@ -15,17 +16,16 @@ export function readInput(path: string): Uint8Array {
   }
 }
 
-/**
- * Standard input in chunks, as they come; ends with the input or with Ctrl-C.
- * @param first - bytes already read
- */
-export async function* standardInput(context: Context, first?: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (first !== undefined && first.length > 0) yield first;
-  const { stdin } = process;
-  const leave = (): void => void stdin.destroy();
+/** Standard input in chunks, as they come; ends with the input or with Ctrl-C. */
+export function standardInput(context: Context): AsyncGenerator<Uint8Array> {
+  return streamed(context, process.stdin);
+}
+
+async function* streamed(context: Context, input: Readable): AsyncGenerator<Uint8Array> {
+  const leave = (): void => void input.destroy();
   context.signal.addEventListener("abort", leave, { once: true });
   try {
-    if (!context.interrupted()) for await (const chunk of stdin) yield chunk as Uint8Array;
+    if (!context.interrupted()) for await (const chunk of input) yield chunk as Uint8Array;
   } catch (error) {
     if (!context.interrupted()) throw error;
   } finally {
@@ -33,11 +33,15 @@ export async function* standardInput(context: Context, first?: Uint8Array): Asyn
   }
 }
 
-/** The first chunk of standard input and what follows; the chunk is empty at its end. */
-export async function openStandardInput(
+/**
+ * The first chunk of what gives its bytes once, and what follows; the chunk is empty at its end.
+ * @param path - a fifo, or `-`: standard input
+ */
+export async function openStream(
   context: Context,
+  path: string,
 ): Promise<{ readonly first: Uint8Array; readonly rest: AsyncGenerator<Uint8Array> }> {
-  const rest = standardInput(context);
+  const rest = path === "-" ? standardInput(context) : streamed(context, createReadStream(path));
   const { value } = await rest.next();
   return { first: value ?? new Uint8Array(0), rest };
 }

@@ -1,5 +1,7 @@
 /** `netoffload cpr`: forms, exit codes, messages. */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -336,6 +338,13 @@ test("standard input: a parser, lines of JSON, a capture byte by byte", async ()
   const binary = await start(["cpr", "run", ports], new Uint8Array([1, 2, 3, 4])).ended;
   expect([binary.code, binary.err]).toEqual([2, expect.stringContaining("UNKNOWN_FORMAT")]);
 
+  // what a shell gives a command for <(...)
+  const fifo = join(folder, "lines.fifo");
+  execFileSync("mkfifo", [fifo]);
+  const piped = run("cpr", "run", ports, "--frames", fifo);
+  await writeFile(fifo, '{"id":7,"frame":""}\n');
+  expect((await piped).json).toMatchObject([{ id: 7, ret: -13 }]);
+
   const slow = open(["cpr", "run", ports]);
   // nano, little-endian: its first byte is a letter
   const capture = readFileSync(zeros("slow.pcap", [60]));
@@ -346,4 +355,18 @@ test("standard input: a parser, lines of JSON, a capture byte by byte", async ()
   }
   slow.child.stdin!.end(capture.subarray(4));
   expect(await slow.ended).toMatchObject({ code: 0, out: expect.stringContaining('"id":1,"ret":-14') });
+});
+
+test("Ctrl-C ends what takes seconds, with exit code 130", async () => {
+  const big = fileURLToPath(new URL("../../../cpr-ir/programs/big.json", import.meta.url));
+  const dissector = fileURLToPath(new URL("../../../cpr-ir/programs/flow-dissector.json", import.meta.url));
+  const { child, ended } = open(["cpr", "diff", "-", dissector, "--json"]);
+  // more than a pipe holds: once it is written the command is at work, and hears of the signal
+  await new Promise((written) => {
+    child.stdin!.write(" ".repeat(2 << 20) + readFileSync(big, "utf8"), written);
+  });
+  child.kill("SIGINT");
+  child.stdin!.end();
+  const { code, out } = await ended;
+  expect([code, out]).toEqual([130, '{"equal":null,"interrupted":true}\n']);
 });

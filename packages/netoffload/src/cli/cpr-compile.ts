@@ -2,7 +2,7 @@
 import { type CprFile, compileP4, compileTcam, compileWasm, type Result } from "@netoffload/cpr-ir";
 import { kernelParserImage } from "../image.ts";
 import { type Command, type Context, type Options, stringOption } from "./command.ts";
-import { diagnosticLine, READ_OPTIONS, readParserFile } from "./cpr-read.ts";
+import { diagnosticLine, IGNORE_HANDLERS, portable, READ_OPTIONS, readParserFile } from "./cpr-read.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { writeOutput } from "./output.ts";
 
@@ -30,7 +30,10 @@ function compile(context: Context, words: readonly string[], options: Options): 
   const [path] = words;
   if (output === undefined || path === undefined || words.length > 1)
     throw usageError(`cpr compile: FILE.json --target ${target} -o OUT (- for standard input and output)`);
-  const code = make(readParserFile(context, path, options));
+  const file = readParserFile(context, path, options);
+  // an image names its parser by its hash
+  if (target === "ebpf" || target === "xdp") portable(file, path, options);
+  const code = make(file);
   if (!code.ok) {
     for (const d of code.diagnostics) context.err.line(diagnosticLine(path, d));
     throw usageError(`${path}: not possible for the target ${target}; nothing is written`);
@@ -50,6 +53,7 @@ export const cprCompileCommand: Command = {
   usage: `FILE.json --target ${WORDS} -o OUT`,
   options: {
     ...READ_OPTIONS,
+    ...IGNORE_HANDLERS,
     target: { type: "string", value: WORDS, help: "what for (default wasm)" },
   },
   details:

@@ -1,5 +1,12 @@
 /** Parsers' files as command input: read once, every fault told. */
-import { type CprFile, type Diagnostic, type Dialect, dialectOfText, readCpr } from "@netoffload/cpr-ir";
+import {
+  type CprFile,
+  type Diagnostic,
+  type Dialect,
+  dialectOfText,
+  type Parser,
+  readCpr,
+} from "@netoffload/cpr-ir";
 import { type Context, type OptionSpec, type Options, stringOption } from "./command.ts";
 import { usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
@@ -44,6 +51,23 @@ export function readParserInput(context: Context, path: string, options: Options
 /** Read a parser's file; its warnings are told, its faults end the command. */
 export function readParserFile(context: Context, path: string, options: Options): CprFile {
   return goodParser(context, path, options, readParserInput(context, path, options));
+}
+
+/** Of commands that give a parser its identity. */
+export const IGNORE_HANDLERS: Readonly<Record<"ignore-handlers", OptionSpec>> = {
+  "ignore-handlers": {
+    type: "boolean",
+    help: "a parser with handlers (C functions), which are left out, has an identity too",
+  },
+};
+
+/** Handlers are C functions, which no document holds: such a parser has no identity unless they are to be ignored. */
+export function portable({ parser }: CprFile, path: string, options: Options): Parser {
+  if (parser.handlers.length > 0 && options["ignore-handlers"] !== true)
+    throw usageError(
+      `${path}: handlers (${parser.handlers.join(", ")}) are C functions; such a parser has no hash`,
+    );
+  return parser;
 }
 
 /** What was read, or every fault of it and the command's end. */

@@ -21,6 +21,8 @@ import {
   diagnosticJson,
   diagnosticLine,
   goodParser,
+  IGNORE_HANDLERS,
+  portable,
   READ_OPTIONS,
   readParserFile,
   readParserInput,
@@ -122,13 +124,9 @@ function hash(context: Context, words: readonly string[], options: Options): num
   oneStandardInput(words);
   for (const path of words) {
     const input = readParserInput(context, path, options);
-    const file = goodParser(context, path, options, input);
-    const parser = options.minimize === true ? minimize(file.parser) : file.parser;
-    if (parser.handlers.length > 0)
-      throw usageError(
-        `${path}: handlers (${parser.handlers.join(", ")}) are C functions; such a parser has no hash`,
-      );
-    const { sha256, sha1 } = hashParser(parser);
+    const read = portable(goodParser(context, path, options, input), path, options);
+    const parser = options.minimize === true ? minimize(read) : read;
+    const { sha256, sha1 } = hashParser(parser, { handlers: "ignore" });
     const fileSha1 = fileDigest(input.bytes);
     if (context.json) context.out.json({ file: path, file_sha1: fileSha1, sha256, sha1 });
     else context.out.line(`${sha256}  ${path}\nsha1:${sha1}  ${path}\nfile sha1:${fileSha1}  ${path}`);
@@ -302,6 +300,7 @@ export const cprCommands: readonly Command[] = [
     usage: "FILE.json...",
     options: {
       ...READ_OPTIONS,
+      ...IGNORE_HANDLERS,
       minimize: { type: "boolean", help: "merge equal nodes before; recorded in the canonical form" },
     },
     details:

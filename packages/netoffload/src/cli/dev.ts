@@ -7,7 +7,7 @@ import { KERNEL_PARSER, PARSER_NAMES, parserByName } from "../parsers.ts";
 import { type DeviceRecord, StateStore, stateDirectory } from "../state.ts";
 import { type Command, type Context, type Options, stringOption } from "./command.ts";
 import { eachFrame } from "./cpr-frames.ts";
-import { readParserFile } from "./cpr-read.ts";
+import { portable, readParserFile } from "./cpr-read.ts";
 import { deviceName, profileOf, recordProfile } from "./device.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
@@ -67,7 +67,7 @@ function keptParser(context: Context, word: string): string {
   if (parserByName(word) !== undefined) return word;
   if (!/\.json$/.test(word))
     throw usageError(`--parser ${word}: one of ${PARSER_NAMES.join(", ")}, or FILE.json`);
-  return canonicalText(readParserFile(context, word, {}).parser);
+  return canonicalText(portable(readParserFile(context, word, {}), word, {}));
 }
 
 async function del(context: Context, words: readonly string[], options: Options): Promise<number> {

@@ -17,7 +17,7 @@ import { parserByName } from "../parsers.ts";
 import { findProgram, shippedPrograms } from "../programs.ts";
 import type { Command, Context, Options } from "./command.ts";
 import { stringOption } from "./command.ts";
-import { readParserFile } from "./cpr-read.ts";
+import { portable, readParserFile } from "./cpr-read.ts";
 import { profileOf } from "./device.ts";
 import { EXIT, usageError } from "./exit.ts";
 import { readInput } from "./input.ts";
@@ -57,12 +57,13 @@ function build(context: Context, words: readonly string[], options: Options): nu
   const items = words.flatMap((word) => {
     const [, item, own] = /^(.*?)(?::(wasm|npu|ebpf|tcam))?$/.exec(word)!;
     const shipped = parserByName(item!);
+    const isParser = shipped !== undefined || /\.json$/.test(item!);
     // a parser's only target in an image: it need not be said
-    const chosen = own ?? (shipped === undefined ? target : "tcam");
-    if (shipped !== undefined || /\.json$/.test(item!)) {
+    const chosen = own ?? (isParser ? "tcam" : target);
+    if (isParser) {
       if (chosen !== "tcam")
         throw usageError(`${item}: a parser's target in an image is tcam, not ${chosen}`);
-      parsers.push(shipped ?? readParserFile(context, item!, {}).parser);
+      parsers.push(shipped ?? portable(readParserFile(context, item!, {}), item!, {}));
       return [];
     }
     if (chosen !== "wasm" && chosen !== "npu" && chosen !== "ebpf")

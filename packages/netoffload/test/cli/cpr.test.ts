@@ -227,6 +227,28 @@ test("a dialect that cannot be imported is named too; warnings are told by every
   expect((await run("cpr", "check", ports, "--key-order", "sideways")).code).toBe(2);
 });
 
+test("a parser with handlers has no identity unless they are to be ignored", async () => {
+  const handled = JSON.parse(readFileSync(ports, "utf8"));
+  handled["parse-nodes"][1].handler = "ipv4_handler";
+  const path = file("handled.json", JSON.stringify(handled));
+  const image = join(folder, "handled.image");
+  for (const words of [
+    ["cpr", "hash", path],
+    ["cpr", "compile", path, "--target", "xdp", "-o", image],
+    ["cpr", "compile", path, "--target", "ebpf", "-o", image],
+    ["program", "build", path, "-o", image],
+    ["dev", "add", "d", "--profile", "ideal", "--parser", path, "--state", join(folder, "state")],
+  ]) {
+    const { code, err } = await run(...words);
+    expect([words[1], code], err).toEqual([words[1], 2]);
+    expect(err).toContain("handlers (ipv4_handler) are C functions");
+  }
+  // what is left out is not hashed
+  const ignored = await run("cpr", "hash", path, "--ignore-handlers", "--json");
+  expect(ignored.json[0]!.sha256).toBe(pinned.ports);
+  expect((await run("cpr", "compile", path, "--target", "wasm", "-o", image)).code).toBe(0);
+});
+
 test("--json has lines on standard output and nothing else", async () => {
   const document = JSON.parse(readFileSync(ports, "utf8"));
   const one = async (...words: string[]): Promise<unknown> => {

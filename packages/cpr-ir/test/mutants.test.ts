@@ -1,6 +1,5 @@
 /** Mutants of the shipped parsers: each is told apart by a packet or proved equal; most die by `cpr test` alone. */
 import {
-  type CprDocument,
   diffParsers,
   generateCases,
   Pair,
@@ -11,42 +10,12 @@ import {
 } from "@netoffload/cpr-ir";
 import { expect, test } from "vitest";
 import { provedEqual } from "../src/paths/prove/prove.ts";
+import { mutants } from "./helpers/mutants.ts";
 
 const NAMES = Object.keys(SHIPPED_PARSERS) as (keyof typeof SHIPPED_PARSERS)[];
 /** Every so many of a parser's mutants; with EVERY=1 all. */
 const SHARE: Readonly<Record<string, number>> = { big: 9, "flow-dissector": 10, "five-tuple": 2, ports: 1 };
 const EVERY = Number(process.env.EVERY ?? 0);
-
-/** Single changes of a document: offsets, masks, shifts, keys, lengths, targets, limits, next nodes. */
-function* mutants(document: CprDocument): Generator<[string, CprDocument]> {
-  const skip = new Set(["cpr", "metadata-layout", "comment", "name"]);
-  const nodes = document["parse-nodes"].map((n) => n.name);
-  const at: (string | number)[] = [];
-  function* walk(value: unknown): Generator<[string, CprDocument]> {
-    const change = (other: unknown): [string, CprDocument] => {
-      const copy = structuredClone(document) as unknown as Record<string, never>;
-      let holder: Record<string, never> = copy;
-      for (const k of at.slice(0, -1)) holder = holder[k] as never;
-      holder[at[at.length - 1]!] = other as never;
-      return [`${at.join(".")}: ${value} -> ${other}`, copy as unknown as CprDocument];
-    };
-    if (typeof value === "number" || /^0x/.test(String(value))) {
-      const n = Number(value);
-      yield change(n + 1);
-      if (n > 0) yield change(n - 1);
-    } else if (typeof value === "string") {
-      if ((at.at(-1) === "node" || at.at(-1) === "next-node") && nodes.includes(value))
-        yield change(nodes[(nodes.indexOf(value) + 1) % nodes.length]!);
-    } else if (typeof value === "object" && value !== null)
-      for (const [k, v] of Object.entries(value)) {
-        if (skip.has(k) || (at[0] === "parsers" && at.length === 1 && k !== "0")) continue;
-        at.push(Array.isArray(value) ? Number(k) : k);
-        yield* walk(v);
-        at.pop();
-      }
-  }
-  yield* walk(document);
-}
 
 /** A shipped parser's mutants that are parsers. */
 function* sample(name: (typeof NAMES)[number]): Generator<[string, Parser]> {

@@ -4,7 +4,8 @@ import { Interpreter } from "../interp/run.ts";
 import type { Parser } from "../ir/types.ts";
 import { minimize } from "../passes/minimize.ts";
 import { drained, generateCasesBySteps, type ParserCase } from "./generate.ts";
-import { provedEqual } from "./prove/prove.ts";
+import { prove } from "./prove/prove.ts";
+import { guesses } from "./prove/route.ts";
 import { Xorshift } from "./random.ts";
 
 /** What comparing two parsers came to. */
@@ -49,12 +50,22 @@ export function* diffParsersBySteps(
   rounds = 20_000,
   seed = 1,
 ): Generator<number, ParserDiff> {
-  if (canonicalText(minimize(a)) === canonicalText(minimize(b)) || provedEqual(a, b))
-    return { kind: "equal" };
+  if (canonicalText(minimize(a)) === canonicalText(minimize(b))) return { kind: "equal" };
+  const proof = prove(a, b, PLACES);
+  if (proof.equal) return { kind: "equal" };
+  const pair = new Pair(a, b);
+  for (const route of proof.open)
+    for (const guess of guesses(a, b, route)) {
+      yield 0;
+      if (guess === null) continue;
+      const at = { ...guess, note: "where a proof failed" };
+      // once over zeros, once over ones
+      const found = pair.differ(at) ?? pair.differ(at);
+      if (found !== null) return found;
+    }
   const ofA = yield* generateCasesBySteps(a, seed);
   const ofB = yield* generateCasesBySteps(b, seed + 1);
   const cases = [...ofA.cases, ...ofB.cases];
-  const pair = new Pair(a, b);
   for (const [i, c] of cases.entries()) {
     if (i % STEP === 0) yield i;
     const found = pair.differ(c);
@@ -74,6 +85,9 @@ export function* diffParsersBySteps(
   }
   return { kind: "unknown", tried: cases.length + rounds };
 }
+
+/** Places where a proof failed at which a packet is looked for. */
+const PLACES = 16;
 
 /** Cases that are tried far from the packet's start, and where it is too far to try. */
 const FAR_CASES = 1000;

@@ -5,6 +5,8 @@
  * that the knowledge does not answer is a choice: both answers are tried, one after the other.
  */
 
+import { solve } from "./solve.ts";
+
 /** A bit: {@link ZERO}, {@link ONE}, or the number of an unknown one. */
 export type Bit = number;
 export const ZERO: Bit = -1;
@@ -41,10 +43,17 @@ export class Choices {
   }
 }
 
-interface Bounds {
+/** What a number is within, both ends included. */
+export interface Bounds {
   readonly vector: Vector;
   lo: number;
   hi: number;
+}
+
+/** A value that a number does not have. */
+export interface Unequal {
+  readonly vector: Vector;
+  readonly value: number;
 }
 
 /** Knowledge of one way. */
@@ -52,11 +61,16 @@ export class Facts {
   readonly #choices: Choices;
   readonly #known: Map<Bit, Bit> = new Map();
   /** Values that vectors do not have. */
-  readonly #unequal: { readonly vector: Vector; readonly value: number }[] = [];
+  readonly #unequal: Unequal[] = [];
   readonly #bounds: Map<string, Bounds> = new Map();
 
   constructor(choices: Choices) {
     this.#choices = choices;
+  }
+
+  /** Bits that are known, with their values. */
+  get known(): ReadonlyMap<Bit, Bit> {
+    return this.#known;
   }
 
   /** A bit as far as it is known. */
@@ -99,6 +113,38 @@ export class Facts {
     this.#bounds.set(id, bounds);
     this.#settle();
     return answer;
+  }
+
+  /** Take for known that a bit has this value. */
+  learn(bit: Bit, value: Bit): void {
+    this.#learn(bit, value);
+    this.#settle();
+  }
+
+  /** Take for known that the number has this value. */
+  be(vector: Vector, value: number): void {
+    if (this.#isEqual(vector, value) === false) throw new Contradiction();
+    this.#learnValue(vector, value);
+    this.#settle();
+  }
+
+  /** Take for known that the number is not below a value. */
+  atLeast(vector: Vector, value: number): void {
+    const id = vector.join(",");
+    const { lo, hi } = this.#range(vector, id);
+    if (lo >= value) return;
+    this.#bounds.set(id, { vector, lo: value, hi });
+    this.#settle();
+  }
+
+  /** Bounds of a number as far as they are known. */
+  range(vector: Vector): { readonly lo: number; readonly hi: number } {
+    return this.#range(vector, vector.join(","));
+  }
+
+  /** Bits that make all that is known true, low numbers first; null: there are none. */
+  model(): ReadonlyMap<Bit, Bit> | null {
+    return solve(this.#known, [...this.#bounds.values()], this.#unequal);
   }
 
   #isEqual(vector: Vector, value: number): boolean | null {
@@ -145,8 +191,9 @@ export class Facts {
   #settle(): void {
     for (let again = true; again; ) {
       again = false;
-      for (const { vector, lo, hi } of this.#bounds.values()) {
-        if (lo > hi) throw new Contradiction();
+      for (const [id, { vector, hi }] of this.#bounds) {
+        const range = this.#range(vector, id);
+        if (range.lo > range.hi) throw new Contradiction();
         for (let i = 0; i < vector.length; i++)
           if (2 ** i > hi && this.resolve(vector[i]!) !== ZERO) {
             this.#learn(vector[i]!, ZERO);

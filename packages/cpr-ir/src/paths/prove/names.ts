@@ -5,17 +5,28 @@ import { type Bit, ONE, type Vector, ZERO } from "./facts.ts";
 /** Numbers for the bits of everything that is unknown. */
 export class Names {
   readonly #first: Map<string, Bit> = new Map();
-  #next = 0;
+  /** By the bit's number divided by 64. */
+  readonly #names: string[] = [];
 
   /** Bit `bit` of the thing `name`; things have up to 53 bits. */
   bit(name: string, bit: number): Bit {
     let first = this.#first.get(name);
     if (first === undefined) {
-      first = this.#next;
-      this.#next += 64;
+      first = 64 * this.#names.length;
+      this.#names.push(name);
       this.#first.set(name, first);
     }
     return first + bit;
+  }
+
+  /** What a bit belongs to, and which of its bits it is. */
+  of(bit: Bit): readonly [name: string, bit: number] {
+    return [this.#names[bit >> 6]!, bit & 63];
+  }
+
+  /** All names so far. */
+  all(): readonly string[] {
+    return this.#names;
   }
 
   /** A whole unknown number. */

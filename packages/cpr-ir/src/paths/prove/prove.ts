@@ -3,78 +3,268 @@
  *
  * Both walk together. For a pair of nodes every way through both is tried, with bits of the header that are
  * unknown until a condition, a key or a comparison tells them; on each way both must do the same and lead to a
- * pair that is looked at in turn. What this cannot show it leaves open: a difference is never claimed here.
+ * pair that is looked at in turn. What this cannot show it leaves open: a difference is never claimed here, only
+ * where one may be looked for.
  */
-import { CODE } from "../../ir/codes.ts";
-import { type HdrLength, metadataSize, type ParseNode, type Parser, type Tlvs } from "../../ir/types.ts";
-import { Choices, Contradiction, Facts, type Vector } from "./facts.ts";
+import { type Counter, metadataSize, type ParseNode, type Parser } from "../../ir/types.ts";
+import { bounded, boundedByCounters } from "./bounds.ts";
+import { countersBehind } from "./counters.ts";
+import { type Bit, Choices, Contradiction, Facts, type Vector } from "./facts.ts";
 import { constantVector, Names } from "./names.ts";
-import { inlined, type LogEntry, type Stepped, Stepper, USES_KEYS } from "./step.ts";
+import { type Stepped, Stepper } from "./step.ts";
+import { sameTlvs } from "./tlvs.ts";
+import { told } from "./told.ts";
+import { inlined, Unclear, Units, USES_COUNTERS, USES_KEYS } from "./unit.ts";
 
 /** Pairs of nodes, and ways through one pair, beyond which nothing is said. */
 const MAX_PAIRS = 4096;
 const MAX_WAYS = 8192;
 
-/** Two nodes that are reached by the same packets, and constants in which the key registers differ. */
+/** Two nodes that are reached by the same packets, and what is known when they are. */
 interface PairState {
   readonly a: number;
   readonly b: number;
   /** By register: the same in both (null), known in each, or unknown and not the same (`free`). */
   readonly keys: readonly (null | "free" | readonly [number, number])[];
+  /** Counters' values in each; null: unknown, but the same. */
+  readonly counters: readonly (readonly [number, number] | null)[];
+  /** Known bits of the header, where the node before looked at the same one: byte, bit, value. */
+  readonly header: readonly (readonly [string, number, Bit])[];
+}
+
+/** A way from the root, as nodes of both parsers; at its end the two may differ. */
+export type Route = readonly (readonly [number, number])[];
+
+/** What came of a proof. */
+export interface Proof {
+  readonly equal: boolean;
+  /** Where a packet that tells the parsers apart may be found; not all of them. */
+  readonly open: readonly Route[];
 }
 
 /** True: no packet tells the parsers apart. False: not shown. */
 export function provedEqual(a: Parser, b: Parser): boolean {
-  const [first, second] = [bounded(a), bounded(b)];
-  if (!sameFrame(first, second)) return false;
-  const exitsUseKeys = USES_KEYS.test(exitsOf(first));
-  const registers = Math.max(a.numKeys, b.numKeys);
-  const start: PairState = { a: a.root, b: b.root, keys: Array.from({ length: registers }, () => null) };
-  const queue = [start];
-  const seen = new Set([JSON.stringify(start)]);
-  for (const pair of queue) {
-    const next = successors(first, second, pair, exitsUseKeys);
-    if (next === null) return false;
-    for (const p of next) {
-      const id = JSON.stringify(p);
-      if (seen.has(id)) continue;
-      seen.add(id);
-      queue.push(p);
-      if (queue.length > MAX_PAIRS) return false;
-    }
-  }
-  return true;
+  return prove(a, b, 0).equal;
 }
 
-/** The pairs that a pair leads to; null where the two may differ. */
-function successors(a: Parser, b: Parser, pair: PairState, exitsUseKeys: boolean): PairState[] | null {
-  const [one, other] = [a.nodes[pair.a]!, b.nodes[pair.b]!];
-  if (one.minLen !== other.minLen || one.short !== other.short || lengthOf(one) !== lengthOf(other))
-    return null;
-  // lengths and exit nodes that look at registers which are not the same
-  const same = pair.keys.every((k) => k === null);
-  if (!same && USES_KEYS.test(lengthOf(one))) return null;
-  if (same && workOf(a, one) === workOf(b, other)) return alike(one, other, pair);
-  const names = new Names();
-  const [keysA, keysB] = registers(pair, names);
-  const found: PairState[] = [];
-  const choices = new Choices();
-  for (let ways = 0; ; ways++) {
-    if (ways === MAX_WAYS) return null;
-    choices.restart();
+/**
+ * Try to prove two parsers equal.
+ * @param places - places wanted where they may differ, should that fail
+ */
+export function prove(a: Parser, b: Parser, places: number): Proof {
+  if (a.counters.length !== b.counters.length) return { equal: false, open: [] };
+  // counters are unknown as long as that is enough: what follows them has many more pairs
+  const exact = new Set(a.counters.flatMap((c, i) => (sameCounter(c, b.counters[i]!) ? [] : [i])));
+  const open: Route[] = [];
+  for (;;) {
+    const pairs = new Pairs(a, b, exact);
+    const proof = pairs.prove(places);
+    open.unshift(...proof.open);
+    // an unknown counter may have been taken to be what it never is
+    const more = [...pairs.asked].filter((c) => !exact.has(c));
+    if (proof.equal || more.length === 0) return { equal: proof.equal, open: proof.equal ? [] : open };
+    for (const c of more) exact.add(c);
+  }
+}
+
+function sameCounter(a: Counter, b: Counter): boolean {
+  return JSON.stringify({ ...a, name: "" }) === JSON.stringify({ ...b, name: "" });
+}
+
+/** The walk over pairs. */
+class Pairs {
+  readonly #a: Parser;
+  readonly #b: Parser;
+  /** Counters that have values, from one pair to the next. */
+  readonly #exact: ReadonlySet<number>;
+  /** Counters are the same in both. */
+  readonly #alike: boolean;
+  readonly #exitsUseKeys: boolean;
+  readonly #texts: Map<string, [string | null, string | null]> = new Map();
+  /** Counters that a way without proof looked at. */
+  readonly asked: Set<number> = new Set();
+
+  constructor(a: Parser, b: Parser, exact: ReadonlySet<number>) {
+    this.#a = bounded(a);
+    this.#b = bounded(b);
+    if (a.maxEncaps !== b.maxEncaps) {
+      this.#a = boundedByCounters(this.#a);
+      this.#b = boundedByCounters(this.#b);
+    }
+    this.#exact = exact;
+    this.#alike = a.counters.every((c, i) => sameCounter(c, b.counters[i]!));
+    this.#exitsUseKeys = USES_KEYS.test(exitsOf(a));
+  }
+
+  prove(places: number): Proof {
+    const [a, b] = [this.#a, this.#b];
+    const same = sameFrame(a, b) && !(this.#exact.size > 0 && USES_COUNTERS.test(exitsOf(a)));
+    if (!same && places === 0) return { equal: false, open: [] };
+    const start: PairState = {
+      a: a.root,
+      b: b.root,
+      keys: Array.from({ length: Math.max(a.numKeys, b.numKeys) }, () => null),
+      counters: a.counters.map((_, i) => (this.#exact.has(i) ? [0, 0] : null)),
+      header: [],
+    };
+    const queue: { readonly pair: PairState; readonly from: number }[] = [{ pair: start, from: -1 }];
+    const seen = new Set([JSON.stringify(start)]);
+    const open: Route[] = [];
+    let equal = same;
+    for (let i = 0; i < queue.length; i++) {
+      const found: PairState[] = [];
+      if (!this.#pair(queue[i]!.pair, found, places > 0)) {
+        equal = false;
+        if (open.length >= places) break;
+        open.push(routeTo(queue, i));
+      }
+      for (const pair of found) {
+        const id = JSON.stringify(pair);
+        if (seen.has(id)) continue;
+        seen.add(id);
+        queue.push({ pair, from: i });
+      }
+      if (queue.length > MAX_PAIRS) return { equal: false, open };
+    }
+    return { equal, open };
+  }
+
+  /**
+   * Walk through a pair.
+   * @param found - receives the pairs it leads to
+   * @param all - go on behind a way on which the two may differ
+   * @returns both do the same for certain
+   */
+  #pair(pair: PairState, found: PairState[], all: boolean): boolean {
+    const [one, other] = [this.#a.nodes[pair.a]!, this.#b.nodes[pair.b]!];
+    if (one.minLen !== other.minLen || one.short !== other.short || lengthOf(one) !== lengthOf(other))
+      return false;
+    // lengths that look at registers which are not the same
+    const same = pair.keys.every((k) => k === null);
+    if (!same && USES_KEYS.test(lengthOf(one))) return false;
+    // nodes that are written alike need no look, but where the next ones want to know what they saw
+    if (same && !one.overlay) {
+      const work = workOf(this.#a, one);
+      const counters = work === workOf(this.#b, other) ? this.#behind(one, other, work, pair) : null;
+      if (counters === "end") return true;
+      if (counters !== null) {
+        found.push(...alike(one, other, { ...pair, counters }));
+        return true;
+      }
+    }
+    const bodies = this.#bodies(pair.a, pair.b);
+    const successors = new Map<string, PairState>();
+    let certain = true;
+    const choices = new Choices();
+    for (let ways = 0; certain || all; ways++) {
+      if (ways === MAX_WAYS) return false;
+      choices.restart();
+      if (!this.#way(pair, bodies, choices, successors)) certain = false;
+      if (!choices.advance()) break;
+    }
+    found.push(...successors.values());
+    return certain;
+  }
+
+  /** Counters behind two nodes that are written alike and are given the same; null: they must be looked at. */
+  #behind(
+    one: ParseNode,
+    other: ParseNode,
+    work: string,
+    { counters }: PairState,
+  ): PairState["counters"] | "end" | null {
+    if (this.#exact.size === 0) return counters;
+    if (counters.some((c) => c !== null && c[0] !== c[1])) return null;
+    // the same may be done with counters that are not the same
+    if (!this.#alike && USES_COUNTERS.test(work)) return null;
+    const before = counters.map((c) => c?.[0] ?? null);
+    const [x, y] = [countersBehind(this.#a, one, before), countersBehind(this.#b, other, before)];
+    if (x === null || JSON.stringify(x) !== JSON.stringify(y)) return null;
+    return x === "end" ? x : x.map((c) => (c === null ? null : [c, c]));
+  }
+
+  /** One way through a pair: false where the two may differ. */
+  #way(
+    pair: PairState,
+    [bodyA, bodyB]: readonly [string | null, string | null],
+    choices: Choices,
+    successors: Map<string, PairState>,
+  ): boolean {
+    const names = new Names();
     const facts = new Facts(choices);
     try {
-      const x = new Stepper(a, one, keysA, facts, names).run();
-      const y = new Stepper(b, other, keysB, facts, names).run();
-      if (told(x.log, facts) !== told(y.log, facts) || x.next < 0 !== y.next < 0) return null;
+      for (const [byte, bit, value] of pair.header) facts.learn(names.bit(byte, bit), value);
+      const step = (which: 0 | 1, p: Parser, node: ParseNode, body: string | null): Stepped => {
+        const keys = pair.keys.map((k, i) => register(k, i, which, names));
+        const counters = pair.counters.map((c) => c?.[which] ?? null);
+        return new Stepper(new Units(p, facts, names, keys, counters, 0), node, body).run();
+      };
+      const x = step(0, this.#a, this.#a.nodes[pair.a]!, bodyA);
+      const y = step(1, this.#b, this.#b.nodes[pair.b]!, bodyB);
       const keys = compared(x, y, facts);
-      if (exitsUseKeys && keys.some((k) => k !== null)) return null;
-      if (x.next >= 0) found.push({ a: x.next, b: y.next, keys });
+      const differ = told(x.log, facts) !== told(y.log, facts) || x.next < 0 !== y.next < 0;
+      if (differ || (this.#exitsUseKeys && keys.some((k) => k !== null))) {
+        if (facts.model() === null) return true;
+        for (const name of names.all()) {
+          const counter = /^counter (\d+)/.exec(name);
+          if (counter !== null) this.asked.add(Number(counter[1]));
+        }
+        return false;
+      }
+      if (x.next < 0) return true;
+      const counters = x.counters.map((c, i) => (c === null ? null : ([c, y.counters[i]!] as const)));
+      const header = x.moved ? [] : knownBytes(facts, names);
+      join(successors, { a: x.next, b: y.next, keys, counters, header });
+      return true;
     } catch (error) {
-      if (!(error instanceof Contradiction)) throw error;
+      if (error instanceof Contradiction) return true;
+      if (error instanceof Unclear) return false;
+      throw error;
     }
-    if (!choices.advance()) return found;
   }
+
+  /** The bodies as text: the same where they do the same. */
+  #bodies(a: number, b: number): readonly [string | null, string | null] {
+    const id = `${a} ${b}`;
+    const known = this.#texts.get(id);
+    if (known !== undefined) return known;
+    const [x, y] = [this.#a.nodes[a]!.body, this.#b.nodes[b]!.body];
+    const texts: [string | null, string | null] = [
+      x === null ? null : inlined(this.#a, x),
+      y === null ? null : inlined(this.#b, y),
+    ];
+    if (x?.kind === "tlvs" && y?.kind === "tlvs" && texts[0] !== texts[1] && sameTlvs(this.#a, x, this.#b, y))
+      texts[1] = texts[0];
+    this.#texts.set(id, texts);
+    return texts;
+  }
+}
+
+/** One more way to a pair: of the header is known only what is known on each. */
+function join(successors: Map<string, PairState>, pair: PairState): void {
+  const id = JSON.stringify({ ...pair, header: [] });
+  const before = successors.get(id);
+  if (before === undefined) successors.set(id, pair);
+  else if (before.header.length > 0) {
+    const known = new Set(pair.header.map((bit) => bit.join()));
+    successors.set(id, { ...pair, header: before.header.filter((bit) => known.has(bit.join())) });
+  }
+}
+
+/** Bits of the header that are known, in a fixed order. */
+function knownBytes(facts: Facts, names: Names): PairState["header"] {
+  const out: (readonly [string, number, Bit])[] = [];
+  for (const [bit, value] of facts.known) {
+    const [name, index] = names.of(bit);
+    if (name.startsWith("byte ")) out.push([name, index, value]);
+  }
+  return out.sort(([a, i], [b, j]) => (a < b ? -1 : a > b ? 1 : i - j));
+}
+
+function routeTo(queue: readonly { readonly pair: PairState; readonly from: number }[], last: number): Route {
+  const route: [number, number][] = [];
+  for (let i = last; i >= 0; i = queue[i]!.from) route.unshift([queue[i]!.pair.a, queue[i]!.pair.b]);
+  return route;
 }
 
 /** Nodes that are written alike lead to the same places in each. */
@@ -84,7 +274,7 @@ function alike(one: ParseNode, other: ParseNode, pair: PairState): PairState[] {
     ...one.next.table.map((e, i): [number, number] => [e.node, other.next!.table[i]!.node]),
     [one.next.wildcard, other.next.wildcard] as const,
   ];
-  return targets.filter(([a]) => a >= 0).map(([a, b]) => ({ a, b, keys: pair.keys }));
+  return targets.filter(([a]) => a >= 0).map(([a, b]) => ({ ...pair, a, b, header: [] }));
 }
 
 /** All of a node but its name and where it leads to, as text. */
@@ -98,16 +288,9 @@ function workOf(p: Parser, node: ParseNode): string {
   ]);
 }
 
-function registers(pair: PairState, names: Names): [Vector[], Vector[]] {
-  const side = (which: 0 | 1): Vector[] =>
-    pair.keys.map((k, i) =>
-      k === null
-        ? names.number(`key ${i}`)
-        : k === "free"
-          ? names.number(`key ${i} of ${which}`)
-          : constantVector(k[which]),
-    );
-  return [side(0), side(1)];
+function register(known: PairState["keys"][number], i: number, which: 0 | 1, names: Names): Vector {
+  if (known === null) return names.number(`key ${i}`);
+  return known === "free" ? names.number(`key ${i} of ${which}`) : constantVector(known[which]);
 }
 
 /** How the key registers compare behind a step. */
@@ -124,31 +307,12 @@ function bits(v: Vector, facts: Facts): string {
   return Array.from({ length: 32 }, (_, i) => facts.resolve(v[i] ?? -1)).join(",");
 }
 
-/** A log under all that became known on the way. */
-function told(log: readonly LogEntry[], facts: Facts): string {
-  return log
-    .map((e) =>
-      typeof e === "string"
-        ? e
-        : [...e]
-            .map(([place, bit]) => `${place}=${facts.resolve(bit)}`)
-            .sort()
-            .join(" "),
-    )
-    .join("\n");
+/** Where the header ends, as text; flag fields are looked at. */
+function lengthOf({ hdrLen, body }: ParseNode): string {
+  return JSON.stringify(hdrLen.kind === "flags" ? ["flags", body?.kind === "flags" && body.load] : hdrLen);
 }
 
-/** Where the header ends, as text. */
-function lengthOf(node: ParseNode): string {
-  const flags = node.body?.kind === "flags" ? node.body : null;
-  const fields = flags?.fields.map((f) => [f.flag, f.mask, f.len]);
-  return JSON.stringify([
-    node.hdrLen,
-    node.hdrLen.kind === "flags" ? [flags?.load, flags?.start, fields] : null,
-  ]);
-}
-
-/** Limits, memory, counters and exit nodes are the same. */
+/** Limits, memory and exit nodes are the same. */
 function sameFrame(a: Parser, b: Parser): boolean {
   const frame = (p: Parser): string =>
     JSON.stringify([
@@ -158,7 +322,6 @@ function sameFrame(a: Parser, b: Parser): boolean {
       p.frameSize,
       p.frameSize === 0 ? 0 : p.frames,
       metadataSize(p),
-      p.counters.map(({ name: _name, ...c }) => c),
       exitsOf(p),
     ]);
   return frame(a) === frame(b);
@@ -168,81 +331,4 @@ function sameFrame(a: Parser, b: Parser): boolean {
 function exitsOf(p: Parser): string {
   const targets = [p.okayTarget, p.failTarget, p.encapTarget];
   return JSON.stringify(targets.map((t) => (t < 0 ? [] : p.nodes[t]!.actions.metadata)));
-}
-
-/** The same parser with every limit that cannot be met brought down to what can. */
-function bounded(p: Parser): Parser {
-  const depth = deepest(p);
-  const maxNodes = Math.min(p.maxNodes, depth);
-  const tunnels = p.nodes.filter((n) => n.encap && n.next !== null).length;
-  const maxEncaps = Math.min(p.maxEncaps, maxNodes, depth === Number.POSITIVE_INFINITY ? maxNodes : tunnels);
-  return {
-    ...p,
-    maxNodes,
-    maxEncaps: tunnels === 0 ? 0 : maxEncaps,
-    nodes: p.nodes.map(boundedNode),
-  };
-}
-
-/** Nodes on the longest way; infinite where there is a cycle. */
-function deepest(p: Parser): number {
-  const depth = p.nodes.map(() => 0);
-  const open = new Set<number>();
-  const visit = (index: number): number => {
-    if (open.has(index)) return Number.POSITIVE_INFINITY;
-    if (depth[index]! > 0) return depth[index]!;
-    open.add(index);
-    const next = p.nodes[index]!.next;
-    const targets =
-      next === null ? [] : [...next.table.map((e) => e.node), next.wildcard].filter((t) => t >= 0);
-    let most = 0;
-    for (const t of targets) most = Math.max(most, visit(t));
-    open.delete(index);
-    depth[index] = most + 1;
-    return most + 1;
-  };
-  // a chain of thousands of nodes is deeper than the stack
-  return p.nodes.length > 2048 ? Number.POSITIVE_INFINITY : visit(p.root);
-}
-
-/** Least length raised to the least that the header's field can say; limits of TLVs to what its bytes can hold. */
-function boundedNode(node: ParseNode): ParseNode {
-  const minLen = leastLength(node);
-  const most = mostLength(node.hdrLen, node.minLen);
-  const body = node.body?.kind === "tlvs" ? boundedTlvs(node.body, most) : node.body;
-  return { ...node, minLen, body };
-}
-
-function leastLength(node: ParseNode): number {
-  const { hdrLen, minLen, short } = node;
-  if (hdrLen.kind !== "amount" || hdrLen.clamp || short !== CODE.STOP_LENGTH) return minLen;
-  const { load, multiplier, add } = hdrLen.amount;
-  if (load === null) return Math.max(minLen, add);
-  const mask = load.mask >>> load.shift;
-  // only where all values up to the mask occur
-  if (((mask + 1) & mask) !== 0 || multiplier === 0) return minLen;
-  const value = Math.max(0, Math.ceil((minLen - add) / multiplier));
-  return value > mask ? minLen : Math.max(minLen, value * multiplier + add);
-}
-
-function mostLength(hdrLen: HdrLength, minLen: number): number {
-  if (hdrLen.kind === "min") return minLen;
-  if (hdrLen.kind !== "amount") return Number.POSITIVE_INFINITY;
-  const { load, multiplier, add } = hdrLen.amount;
-  return (load === null ? 0 : load.mask >>> load.shift) * multiplier + add;
-}
-
-function boundedTlvs(t: Tlvs, most: number): Tlvs {
-  const room = Math.max(0, most - (t.start.load === null ? t.start.add : 0));
-  // the shortest TLV is a one-byte padding, or the least length
-  // a rest that is too short for a TLV is looked at too
-  const count = t.pad1 >= 0 ? room : Math.ceil(room / Math.max(1, t.minLen));
-  const single = Math.floor(room / Math.max(1, t.minLen));
-  return {
-    ...t,
-    maxTlvs: Math.min(t.maxTlvs, count),
-    maxNonPadding: Math.min(t.maxNonPadding, single),
-    maxPaddingLength: Math.min(t.maxPaddingLength, room),
-    maxConsecutivePadding: Math.min(t.maxConsecutivePadding, count),
-  };
 }

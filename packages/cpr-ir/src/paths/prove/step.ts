@@ -1,242 +1,160 @@
 /** One node of one parser, done with bits that may be unknown, in the order in which the interpreter does it. */
 import { CODE } from "../../ir/codes.ts";
-import type { Check, Expr, Load, MdTarget, Metadata, Next, ParseNode, Parser } from "../../ir/types.ts";
-import { type Bit, type Facts, type Vector, ZERO } from "./facts.ts";
-import { byteVector, constantVector, fieldVector, masked, type Names } from "./names.ts";
+import type { Flags, Load, Next, ParseNode } from "../../ir/types.ts";
+import type { Counters } from "./counters.ts";
+import type { Vector } from "./facts.ts";
+import { inlined, type LogEntry, Unclear, type Units, USES_COUNTERS, USES_KEYS } from "./unit.ts";
 
 /** What a step came to. */
 export interface Stepped {
   /** Next node, -1: the parse ended. */
   readonly next: number;
+  /** The next node's header is not this one's. */
+  readonly moved: boolean;
+  /** Of the header: bytes, or words where it is as long as the packet or the header's own field says. */
+  readonly length: number | string;
   /** Everything that was done, in order; equal logs are equal effects. Bits are resolved at the end of the way. */
   readonly log: readonly LogEntry[];
   readonly keys: readonly Vector[];
+  readonly counters: Counters;
 }
 
-/** A named effect, or the writes between two of them. */
-export type LogEntry = string | ReadonlyMap<string, Bit>;
-
-type Memory = Extract<MdTarget, { kind: "memory" }>;
+/** As long as the packet goes on. */
+export const REST = "rest";
 
 /** Does one node. */
 export class Stepper {
-  readonly #parser: Parser;
+  readonly #units: Units;
   readonly #node: ParseNode;
-  readonly #facts: Facts;
-  readonly #names: Names;
-  readonly #keys: Vector[];
-  readonly #log: LogEntry[] = [];
-  #writes: Map<string, Bit> = new Map();
-  /** Where in the node: counters differ from one phase to the next. */
-  #phase = 0;
+  /** The body as text, where it is not looked into. */
+  readonly #body: string | null;
 
-  constructor(parser: Parser, node: ParseNode, keys: readonly Vector[], facts: Facts, names: Names) {
-    this.#parser = parser;
+  /** @param body - the node's body as text ({@link inlined}), or that of one that does the same */
+  constructor(units: Units, node: ParseNode, body: string | null = null) {
+    this.#units = units;
     this.#node = node;
-    this.#keys = [...keys];
-    this.#facts = facts;
-    this.#names = names;
+    this.#body = body ?? (node.body === null ? null : inlined(units.parser, node.body));
   }
 
   /**
    * From the node's entrance to the next node's.
-   * Pre: both parsers' nodes have the same least and real length, which is looked at before.
+   * Pre: both parsers' nodes have the same least length and the same length, but for flag fields, which is looked
+   * at before.
    */
   run(): Stepped {
-    const code = this.#work();
+    const u = this.#units;
+    u.facts.atLeast(u.remaining(), this.#node.minLen);
+    let code = this.#header();
+    if (code === CODE.OKAY) code = this.#work();
     if (code !== CODE.OKAY) return this.#end(code);
     const { next } = this.#node;
     if (next === null) return this.#end(CODE.STOP_OKAY);
-    if (this.#node.encap) {
-      this.#event("encap");
-      this.#phase++;
-    }
-    const r = this.#check(this.#node.condExprs);
+    if (this.#node.encap) u.encapsulate();
+    const r = u.check(this.#node.condExprs);
     if (r !== CODE.OKAY) return this.#end(r);
     const found = this.#lookup(next);
     if (found < 0) return this.#end(next.default);
-    const moves = !this.#node.overlay && !(this.#node.hdrLen.kind === "min" && this.#node.minLen === 0);
-    if (moves) this.#event("advance");
-    if (this.#node.zeroLengthOk) this.#event("ends well at the packet's end");
-    this.#flush();
-    return { next: found, log: this.#log, keys: this.#keys };
+    const moved = !this.#node.overlay && u.length !== 0;
+    if (moved) u.event(`advance ${u.length}`);
+    if (this.#node.zeroLengthOk) u.event("ends well at the packet's end");
+    u.flush();
+    return { next: found, moved, ...this.#result() };
+  }
+
+  #result(): Pick<Stepped, "length" | "log" | "keys" | "counters"> {
+    const { length, log, keys, counters } = this.#units;
+    return { length, log, keys, counters };
+  }
+
+  #end(code: number): Stepped {
+    this.#units.event(`end ${code}`);
+    return { next: -1, moved: false, ...this.#result() };
+  }
+
+  /** The header's length: the code. */
+  #header(): number {
+    const u = this.#units;
+    const { hdrLen, minLen, body } = this.#node;
+    u.length = hdrLen.kind === "min" ? minLen : "own";
+    if (hdrLen.kind !== "flags") return CODE.OKAY;
+    const flags = body as Flags;
+    let length = flags.start;
+    for (const f of flags.fields) if (this.#present(flags, f)) length += f.len;
+    const fits = !u.facts.atMost(u.remaining(), length - 1);
+    if (length < minLen && fits) return CODE.STOP_LENGTH;
+    if (!fits && !hdrLen.clamp) return CODE.STOP_LENGTH;
+    u.length = fits ? length : REST;
+    return CODE.OKAY;
+  }
+
+  #present(flags: Flags, field: Flags["fields"][number]): boolean {
+    const value = this.#units.load(flags.load);
+    return this.#units.facts.equal(
+      value.map((bit, i) => ((field.mask >>> i) & 1 ? bit : -1)),
+      field.flag,
+    );
   }
 
   /** Checks, metadata, body, metadata: the code. */
   #work(): number {
     const { preChecks, actions, body, postMetadata } = this.#node;
-    let r = this.#check(preChecks);
-    if (r === CODE.OKAY) {
-      if (actions.pre.length > 0) this.#event(`count ${JSON.stringify(actions.pre)}`);
-      this.#phase++;
-      r = this.#write(actions.metadata);
-      if (r === CODE.OKAY && actions.post.length > 0) this.#event(`count ${JSON.stringify(actions.post)}`);
-      this.#phase++;
-    }
+    let r = this.#units.unit(preChecks, actions);
     if (r === CODE.OKAY && body !== null) {
-      const text = inlined(this.#parser, body);
-      this.#event(`body ${text}`);
-      if (USES_KEYS.test(text)) for (let k = 0; k < this.#keys.length; k++) this.#body(k);
-      this.#phase++;
+      if (body.kind === "flags" && this.#units.length !== "own") r = this.#flags(body);
+      else this.#unseen();
     }
     if (r === CODE.STOP_NODE_OKAY || r === CODE.STOP_SUB_NODE_OKAY) r = CODE.OKAY;
-    return r === CODE.OKAY ? this.#write(postMetadata) : r;
+    return r === CODE.OKAY ? this.#units.write(postMetadata) : r;
   }
 
-  /** A body may read and write key registers: what it does with them depends on what they hold. */
-  #body(key: number): void {
-    const before = this.#keys[key]!.map((b) => this.#facts.resolve(b)).join(",");
-    this.#event(`key ${key} ${before}`);
-    this.#keys[key] = this.#names.number(`key ${key} behind a body from ${before}`);
+  /** A body that is not looked into: it does the same where its text, its length and what it is given are the same. */
+  #unseen(): void {
+    const u = this.#units;
+    const text = this.#body!;
+    if (u.counters.some((n) => n !== null) && USES_COUNTERS.test(text)) throw new Unclear();
+    u.counts(`body of ${u.length}: ${text}`);
+    if (!USES_KEYS.test(text)) return;
+    // it may read and write key registers: what it does with them depends on what they hold
+    const before = u.keys.map((k) => k.map((b) => u.facts.resolve(b)).join(",")).join(" ");
+    u.event(`keys ${before}`);
+    for (let k = 0; k < u.keys.length; k++)
+      u.keys[k] = u.names.number(`key ${k} behind a body at ${u.at} from ${before}`);
   }
 
-  #end(code: number): Stepped {
-    this.#event(`end ${code}`);
-    return { next: -1, log: this.#log, keys: this.#keys };
-  }
-
-  #event(what: string): void {
-    this.#flush();
-    this.#log.push(what);
-  }
-
-  #flush(): void {
-    if (this.#writes.size > 0) this.#log.push(this.#writes);
-    this.#writes = new Map();
-  }
-
-  #load(load: Load): Vector {
-    const { source } = load;
-    switch (source.kind) {
-      case "field":
-        return masked(fieldVector(this.#names, source.off, source.len, source.little), load);
-      case "key":
-        return masked(this.#keys[source.key]!, load);
-      case "counter":
-        return masked(this.#names.number(`counter ${source.counter} in ${this.#phase}`, 16), load);
-      case "remaining":
-        return masked(this.#names.number("remaining"), load);
+  /** The flag fields that are there, one behind the other. */
+  #flags(flags: Flags): number {
+    const u = this.#units;
+    const { at: header, length } = u;
+    let from = flags.start;
+    let r: number = CODE.OKAY;
+    for (const f of flags.fields) {
+      if (!this.#present(flags, f)) continue;
+      if (f.node >= 0) {
+        const end = from + f.len;
+        if (length === REST ? u.facts.atMost(u.remaining(), end - 1) : end > Number(length))
+          r = CODE.STOP_LENGTH;
+        else {
+          const { checks, actions } = u.parser.subNodes[f.node]!;
+          u.at = header + from;
+          u.length = f.len;
+          r = u.unit(
+            checks.map((c) => ({ ...c, fail: CODE.STOP_COMPARE })),
+            actions,
+          );
+          u.at = header;
+          u.length = length;
+        }
+        if (r !== CODE.OKAY) return r;
+      }
+      from += f.len;
     }
-  }
-
-  #check(checks: readonly Check[]): number {
-    for (const c of checks) if (!this.#holds(c.expr)) return c.fail;
-    return CODE.OKAY;
-  }
-
-  #holds(expr: Expr): boolean {
-    if (expr.kind === "and") return expr.ents.every((e) => this.#holds(e));
-    if (expr.kind !== "compare") return expr.ents.some((e) => this.#holds(e));
-    const vector = this.#load(expr.load);
-    switch (expr.op) {
-      case "equal":
-        return this.#facts.equal(vector, expr.value);
-      case "not_equal":
-        return !this.#facts.equal(vector, expr.value);
-      case "less_or_equal":
-        return this.#facts.atMost(vector, expr.value);
-      case "greater_than":
-        return !this.#facts.atMost(vector, expr.value);
-      case "less_than":
-        return this.#facts.atMost(vector, expr.value - 1);
-      case "greater_or_equal":
-        return !this.#facts.atMost(vector, expr.value - 1);
-    }
+    return r;
   }
 
   #lookup(next: Next): number {
     if (next.select === null) return next.wildcard;
-    const key = this.#load(next.select);
-    for (const e of next.table) if (this.#facts.equal(key, e.key)) return e.node;
+    const key = this.#units.load(next.select as Load);
+    for (const e of next.table) if (this.#units.facts.equal(key, e.key)) return e.node;
     return next.wildcard;
   }
-
-  #write(list: readonly Metadata[]): number {
-    for (const entry of list) {
-      if (entry.when !== null && !this.#holds(entry.when)) continue;
-      const { value, target } = entry;
-      if (value.kind === "copy" || value.kind === "nibbles") {
-        this.#bytes(target as Memory, value);
-        continue;
-      }
-      const number = this.#number(entry);
-      const width = target.kind === "key" ? 32 : target.bits;
-      const limited = value.kind === "offset" || value.kind === "length";
-      if (limited && !this.#facts.atMost(number, 2 ** width - 1)) return CODE.STOP_BAD_EXTRACT;
-      if (target.kind === "key")
-        this.#keys[target.key] = Array.from({ length: 32 }, (_, i) => number[i] ?? ZERO);
-      else this.#store(target, number);
-    }
-    return CODE.OKAY;
-  }
-
-  #number({ value }: Metadata): Vector {
-    switch (value.kind) {
-      case "load":
-        return this.#load(value.load);
-      case "constant":
-        return constantVector(value.value);
-      default:
-        // depends on nothing but the place in the packet, which both parsers share
-        return this.#names.number(JSON.stringify(value), 48);
-    }
-  }
-
-  #store(t: Memory, number: Vector): void {
-    for (let i = 0; i < t.bits; i++) {
-      const at = t.shift + i;
-      const byte = Math.floor(at / 8);
-      this.#put(t, t.little ? byte : t.len - 1 - byte, at % 8, number[i] ?? ZERO);
-    }
-    if (t.index !== null) this.#flush();
-  }
-
-  #bytes(t: Memory, value: Extract<Metadata["value"], { kind: "copy" | "nibbles" }>): void {
-    let next = value.kind === "nibbles" ? value.start : 2 * value.off;
-    let left = value.kind === "nibbles" ? value.count : 2 * t.len;
-    for (let i = 0; i < t.len; i++) {
-      const bits = byteVector(this.#names, next >> 1);
-      const odd = (next & 1) === 1;
-      const from = odd || left > 1 ? 0 : 4;
-      const to = odd ? 4 : 8;
-      for (let b = 0; b < 8; b++)
-        this.#put(t, t.little ? t.len - 1 - i : i, b, b >= from && b < to ? bits[b]! : ZERO);
-      next += odd ? 1 : 2;
-      left -= odd ? 1 : 2;
-    }
-    if (t.index !== null) this.#flush();
-  }
-
-  /** One bit of a target's byte `i`. An element of an array may be anywhere: such writes stand alone. */
-  #put(t: Memory, i: number, bit: number, value: Bit): void {
-    const place = t.index === null ? "" : ` of counter ${t.index} in ${this.#phase}`;
-    if (t.index !== null && [...this.#writes.keys()].some((k) => !k.endsWith(place))) this.#flush();
-    this.#writes.set(`${t.frame ? "frame" : "meta"} ${t.off + i}.${bit}${place}`, value);
-  }
-}
-
-/** In a text of metadata, conditions or bodies: a key register is read or written. */
-export const USES_KEYS: RegExp = /"kind":"key"/;
-
-/** A body with everything it refers to, as text. */
-export function inlined(parser: Parser, body: NonNullable<ParseNode["body"]>): string {
-  const subs = body.kind === "tlvs" ? parser.tlvNodes : parser.subNodes;
-  const seen: number[] = [];
-  const number = (index: number): number => {
-    if (index < 0) return -1;
-    const at = seen.indexOf(index);
-    return at >= 0 ? at : seen.push(index) - 1;
-  };
-  // names differ and numbers may: both count from the body's first
-  const told = (of: unknown): string =>
-    JSON.stringify(of, (key, v: unknown) =>
-      key === "name"
-        ? undefined
-        : (key === "node" || key === "wildcard") && typeof v === "number"
-          ? number(v)
-          : v,
-    );
-  const out = [told(body)];
-  for (let i = 0; i < seen.length; i++) out.push(told(subs[seen[i]!]));
-  return out.join(" ");
 }

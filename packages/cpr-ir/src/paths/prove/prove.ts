@@ -281,11 +281,8 @@ function alike(one: ParseNode, other: ParseNode, pair: PairState): PairState[] {
 function workOf(p: Parser, node: ParseNode): string {
   const { name: _name, body, next, ...rest } = node;
   const table = next?.table.map((e) => e.key);
-  return JSON.stringify([
-    rest,
-    body === null ? null : inlined(p, body),
-    next === null ? null : [next.select, table, next.wildcard < 0, next.default],
-  ]);
+  const look = next === null ? null : [next.select, table, next.wildcard < 0, next.default];
+  return `${JSON.stringify([rest, look])} ${body === null ? "" : inlined(p, body)}`;
 }
 
 function register(known: PairState["keys"][number], i: number, which: 0 | 1, names: Names): Vector {

@@ -40,11 +40,16 @@ const UNN = CHECKSUM_UNNECESSARY;
 const COM = CHECKSUM_COMPLETE;
 const PAR = CHECKSUM_PARTIAL;
 
-/** A packet as a stack sees it at L4: data at the transport header. */
-function atL4(packet: Uint8Array, l4 = 20, protocol = 0x0800): SkBuff {
-  const skb = make(packet, { network: 0, transport: l4, protocol });
+/** What a device or an earlier step said of a packet. */
+type Said = Partial<Pick<SkBuff, "ipSummed" | "csumLevel" | "csumValid" | "csumCompleteSw" | "csum">>;
+
+/** A packet as a stack sees it at L4: data at the transport header, and what was said of it. */
+function atL4(packet: Uint8Array, said: Said = {}): SkBuff {
+  const six = packet[0]! >> 4 === 6;
+  const l4 = six ? 40 : 20;
+  const skb = make(packet, { network: 0, transport: l4, protocol: six ? 0x86dd : 0x0800 });
   skb.skbPull(l4);
-  return skb;
+  return Object.assign(skb, said);
 }
 
 describe("levels", () => {
@@ -136,10 +141,7 @@ describe("__skb_checksum_validate", () => {
     ["NONE, long, complete: summed now", NONE, 0, "wrong", 69, false, true, false, [COM, 0, 0]],
   ];
   test.each(rows)("%s", (_, was, level, field, n, zeroOkay, complete, ok, expected) => {
-    const skb = atL4(segment(n, field));
-    skb.ipSummed = was;
-    skb.csumLevel = level;
-    skb.csumValid = 1;
+    const skb = atL4(segment(n, field), { ipSummed: was, csumLevel: level, csumValid: 1 });
     // csum_valid of an earlier header does not count
     if (was === NONE) expect(skbCsumUnnecessary(skb)).toBe(true);
     const check = field === 0 ? 0 : 1;
@@ -151,10 +153,8 @@ describe("__skb_checksum_validate", () => {
 
   test("COMPLETE and right: valid, csum stays; COMPLETE and wrong: csum becomes the pseudo sum, or is summed anew", () => {
     const packet = segment(100, "right");
-    const skb = atL4(packet);
-    skb.ipSummed = COM;
     const sum = slowPartial(packet.subarray(20));
-    skb.csum = sum;
+    const skb = atL4(packet, { ipSummed: COM, csum: sum });
     expect(skbChecksumInit(skb, 17, inetComputePseudo)).toBe(0);
     expect([...state(skb), skb.csum, skb.csumCompleteSw]).toEqual([COM, 0, 1, sum, 0]);
     skb.csum = sum ^ 1;
@@ -170,10 +170,7 @@ describe("__skb_checksum_validate", () => {
   });
 
   test("a software COMPLETE that does not fit is a bad packet, not a device's fault", () => {
-    const skb = atL4(segment(100, "wrong"));
-    skb.ipSummed = COM;
-    skb.csumCompleteSw = 1;
-    skb.csum = 1;
+    const skb = atL4(segment(100, "wrong"), { ipSummed: COM, csumCompleteSw: 1, csum: 1 });
     const failures: number[] = [];
     const never = () => failures.push(1);
     expect(__skbChecksumValidate(skb, 17, true, false, 1, inetComputePseudo, never)).not.toBe(0);
@@ -237,7 +234,7 @@ describe("pseudo headers take the length of the packet as it is now", () => {
     const four = atL4(ipv4(6, tcp(noise(9), pseudo4)));
     expect(sameClass(inetComputePseudo(four, 6), slowPartial(pseudo4(6, 29)))).toBe(true);
     four.kfreeSkb();
-    const six = atL4(ipv6(6, tcp(noise(9), pseudo6)), 40, 0x86dd);
+    const six = atL4(ipv6(6, tcp(noise(9), pseudo6)));
     expect(ip6ComputePseudo(six, 6) >>> 16).toBe(0xffff);
     expect(sameClass(ip6ComputePseudo(six, 6), slowPartial(pseudo6(6, 29)))).toBe(true);
     six.kfreeSkb();
@@ -253,9 +250,7 @@ describe("UNNECESSARY to COMPLETE", () => {
       [UNN, 1, UNN],
       [PAR, 0, PAR],
     ] as const) {
-      const skb = atL4(packet);
-      skb.ipSummed = was;
-      skb.csumLevel = level;
+      const skb = atL4(packet, { ipSummed: was, csumLevel: level });
       if (was === PAR) partial(skb, 0, 6);
       skbChecksumInitZeroCheck(skb, 17, 1, inetComputePseudo);
       skbChecksumTryConvert(skb, 17, inetComputePseudo);
@@ -282,16 +277,13 @@ describe("UNNECESSARY to COMPLETE", () => {
     fc.assert(
       fc.property(fc.nat({ max: 60 }), fc.nat({ max: 999 }), fc.boolean(), (n, where, six) => {
         const packet = six ? ipv6(17, udp(noise(n), pseudo6)) : ipv4(17, udp(noise(n), pseudo4));
-        const l4 = six ? 40 : 20;
         const pseudo: ComputePseudo = six ? ip6ComputePseudo : inetComputePseudo;
-        const skb = atL4(packet, l4, six ? 0x86dd : 0x0800);
-        skb.ipSummed = UNN;
+        const skb = atL4(packet, { ipSummed: UNN });
         skbChecksumInitZeroCheck(skb, 17, 1, pseudo);
         skbChecksumTryConvert(skb, 17, pseudo);
         expect(skbChecksumValidate(skb, 17, pseudo)).toBe(0);
         // what the device verified is not what came: the sum says so
-        const bit = where % (8 * (packet.length - l4));
-
+        const bit = where % (8 * skb.len);
         skb.memory.bytes[skb.data + (bit >> 3)]! ^= 1 << (bit & 7);
         skb.csum = slowPartial(skb.toBytes());
         skb.csumValid = 0;
@@ -305,9 +297,7 @@ describe("UNNECESSARY to COMPLETE", () => {
 describe("UDP", () => {
   test("a deferred COMPLETE that did not fit becomes NONE with the pseudo sum; by software it is bad", () => {
     const packet = ipv4(17, udp(noise(100), pseudo4));
-    const skb = atL4(packet);
-    skb.ipSummed = COM;
-    skb.csum = 1;
+    const skb = atL4(packet, { ipSummed: COM, csum: 1 });
     expect(udp4CsumInit(skb, 1)).toBe(0);
     expect(state(skb)).toEqual([NONE, 0, 0]);
     expect(sameClass(skb.csum, slowPartial(pseudo4(17, 108)))).toBe(true);
@@ -316,19 +306,16 @@ describe("UDP", () => {
     expect(skb.len).toBe(100);
     expect(skbChecksumComplete(skb)).toBe(0);
     skb.kfreeSkb();
-    const sw = atL4(packet);
-    sw.ipSummed = COM;
-    sw.csum = 1;
-    sw.csumCompleteSw = 1;
+    const sw = atL4(packet, { ipSummed: COM, csum: 1, csumCompleteSw: 1 });
     expect(udp4CsumInit(sw, 1)).toBe(1);
     sw.kfreeSkb();
   });
 
   test("IPv6: 0 passes here; a wrong short one does not", () => {
-    const zero = atL4(ipv6(17, udp(noise(9), pseudo6, 0)), 40, 0x86dd);
+    const zero = atL4(ipv6(17, udp(noise(9), pseudo6, 0)));
     expect(udp6CsumInit(zero, 0)).toBe(0);
     zero.kfreeSkb();
-    const wrong = atL4(ipv6(17, udp(noise(9), pseudo6, "wrong")), 40, 0x86dd);
+    const wrong = atL4(ipv6(17, udp(noise(9), pseudo6, "wrong")));
     expect(udp6CsumInit(wrong, 1)).not.toBe(0);
     wrong.kfreeSkb();
   });

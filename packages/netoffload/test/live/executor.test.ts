@@ -1,10 +1,10 @@
 /** Every operation of the profile, edges, control flow and random programs: V8, the NPU and the live kernel agree. */
-import { compileEbpf, compileNpu, globalCell, orThrow } from "@netoffload/cpr-ir";
-import { Npu } from "@netoffload/nic-model";
-import { describe, expect } from "vitest";
+import { compileEbpf, globalCell, orThrow } from "@netoffload/cpr-ir";
+import { describe } from "vitest";
 import { MEMORY_BYTES } from "../../../cpr-ir/test/targets/cases.ts";
 import { executorSuite, type Loaded, trapName } from "../../../cpr-ir/test/targets/suite.ts";
 import { facility } from "../../../internal/test/facility.ts";
+import { npuExecutor } from "../../../nic-model/test/targets/npu-executor.ts";
 import { KernelProgram } from "../../src/live/kernel-program.ts";
 
 const TRAP_CELL = 0x20000;
@@ -30,31 +30,12 @@ function kernel(ir: Uint8Array): Loaded {
   };
 }
 
-const engine = Npu.create({ memoryBytes: MEMORY_BYTES, budget: 5_000_000 });
-
-/** The same module's NPU code in the NIC model's engine. */
-function npu(ir: Uint8Array): Loaded {
-  const program = orThrow(compileNpu(ir, { functionNumber: 1 }));
-  engine.clear(0);
-  expect(engine.load(0, 1, program.text)).toEqual({ ok: true });
-  engine.bytes.fill(0);
-  for (const d of program.data) engine.bytes.set(d.bytes, d.address);
-  return {
-    memory: engine.bytes,
-    own: [
-      [TRAP_CELL, TRAP_CELL + 4],
-      [globalCell(1, 0), globalCell(1, 0) + 4],
-    ],
-    run: (args) => engine.run(0, 1, args),
-  };
-}
-
 const isRoot = process.platform === "linux" && process.getuid?.() === 0;
 
 describe.runIf(facility("bpf(2)", isRoot, "run as root on Linux"))("the live kernel", () => {
   executorSuite(
     "NPU code and BPF code in the live kernel",
-    { "the NPU": npu, "the live kernel": kernel },
+    { "the NPU": npuExecutor(), "the live kernel": kernel },
     9000,
   );
 });

@@ -119,6 +119,24 @@ function legacy(
 }
 
 const ALL_TUNNELS = { encap: ["udp", "gre", "ipip"], encapL3: BOTH, encapIpv6: true } as const;
+/** Lengths in words, tunnels of any kind: i40e and the virtual functions made like it. */
+const WORD_DWORD_TX: Partial<TxCsumProfile> = {
+  claimsHwCsum: true,
+  l4: ["tcp", "udp", "sctp"],
+  ipv6ExtHdrs: "skip",
+  l2LenMax: 126,
+  l2LenEven: true,
+  l3LenMax: 508,
+  l3LenMultiple: 4,
+  tunnelLenMax: 254,
+  tunnelLenEven: true,
+  vlanStack: 1,
+  ...ALL_TUNNELS,
+};
+/** Tunnels that the device knows by their ports, to one level inside. */
+const KNOWN = { encap: ["vxlan", "geneve", "gre", "ipip"], encapPorts: IANA_PORTS } as const;
+const KNOWN_TX: Partial<TxCsumProfile> = { ...KNOWN, vlanStack: 1, encapL3: BOTH, encapIpv6: true };
+const KNOWN_RX: Partial<RxCsumProfile> = { ...KNOWN, levelMax: 1, udpZero: "ok", maxVlan: 1 };
 /** Intel: one level inside of tunnels, unless it is plain IP in IP. */
 const INTEL_RX: Partial<RxCsumProfile> = {
   levelMax: 1,
@@ -179,19 +197,7 @@ const INTEL: readonly Profile[] = [
   legacy(
     "word-dword",
     "lengths in words: link layer even up to 126, network header 508 (i40e class)",
-    {
-      claimsHwCsum: true,
-      l4: ["tcp", "udp", "sctp"],
-      ipv6ExtHdrs: "skip",
-      l2LenMax: 126,
-      l2LenEven: true,
-      l3LenMax: 508,
-      l3LenMultiple: 4,
-      tunnelLenMax: 254,
-      tunnelLenEven: true,
-      vlanStack: 1,
-      ...ALL_TUNNELS,
-    },
+    WORD_DWORD_TX,
     INTEL_RX,
   ),
   legacy(
@@ -212,19 +218,7 @@ const INTEL: readonly Profile[] = [
   legacy(
     "vfunc",
     "a virtual function: link layer even up to 126, tunnel part even up to 254 (idpf, gve class)",
-    {
-      claimsHwCsum: true,
-      l4: ["tcp", "udp", "sctp"],
-      ipv6ExtHdrs: "skip",
-      l2LenMax: 126,
-      l2LenEven: true,
-      l3LenMax: 508,
-      l3LenMultiple: 4,
-      tunnelLenMax: 254,
-      tunnelLenEven: true,
-      vlanStack: 1,
-      ...ALL_TUNNELS,
-    },
+    WORD_DWORD_TX,
     { maxVlan: 1 },
   ),
 ];
@@ -238,22 +232,14 @@ const OTHERS: readonly Profile[] = [
       mode: "typed-unseeded",
       claimsHwCsum: true,
       ipv6ExtHdrs: "skip",
-      vlanStack: 1,
-      encap: ["vxlan", "geneve", "gre", "ipip"],
-      encapL3: BOTH,
-      encapIpv6: true,
-      encapPorts: IANA_PORTS,
+      ...KNOWN_TX,
     },
     {
       report: "complete-else-unnecessary",
       completeFrom: "ip",
       coversPadding: false,
       shortFrameMax: 60,
-      maxVlan: 1,
-      levelMax: 1,
-      encap: ["vxlan", "geneve", "gre", "ipip"],
-      encapPorts: IANA_PORTS,
-      udpZero: "ok",
+      ...KNOWN_RX,
     },
   ),
   legacy(
@@ -291,19 +277,9 @@ const OTHERS: readonly Profile[] = [
     {
       ipv6ExtHdrs: "count:3",
       ipv6ExtHdrMax: 64,
-      vlanStack: 1,
-      encap: ["vxlan", "geneve", "gre", "ipip"],
-      encapL3: BOTH,
-      encapIpv6: true,
-      encapPorts: IANA_PORTS,
+      ...KNOWN_TX,
     },
-    {
-      levelMax: 1,
-      encap: ["vxlan", "geneve", "gre", "ipip"],
-      encapPorts: IANA_PORTS,
-      udpZero: "ok",
-      maxVlan: 1,
-    },
+    KNOWN_RX,
   ),
   legacy("cloud", "what is not TCP is UDP to it (ena class)", { minLen: 0 }, {}, ["else-udp"]),
   legacy(

@@ -1,30 +1,12 @@
-import { compileNpu, globalCell, orThrow } from "@netoffload/cpr-ir";
+import { compileNpu, orThrow } from "@netoffload/cpr-ir";
 import { expect, test } from "vitest";
 import { runEbpf } from "../../../cpr-ir/test/ref/ebpf-interp.ts";
 import { MEMORY_BYTES } from "../../../cpr-ir/test/targets/cases.ts";
 import { bytesOf, Random, randomProgram } from "../../../cpr-ir/test/targets/generate.ts";
-import { executorSuite, type Loaded } from "../../../cpr-ir/test/targets/suite.ts";
-import { Npu } from "../../src/index.ts";
+import { executorSuite } from "../../../cpr-ir/test/targets/suite.ts";
+import { npuExecutor } from "./npu-executor.ts";
 
-const TRAP_CELL = 0x20000;
-const shared = Npu.create({ memoryBytes: MEMORY_BYTES, budget: 5_000_000 });
-
-/** NPU code in the NIC model's engine. */
-function engine(ir: Uint8Array): Loaded {
-  const program = orThrow(compileNpu(ir, { functionNumber: 1 }));
-  shared.clear(0);
-  expect(shared.load(0, 1, program.text)).toEqual({ ok: true });
-  shared.bytes.fill(0);
-  for (const d of program.data) shared.bytes.set(d.bytes, d.address);
-  return {
-    memory: shared.bytes,
-    own: [
-      [TRAP_CELL, TRAP_CELL + 4],
-      [globalCell(1, 0), globalCell(1, 0) + 4],
-    ],
-    run: (args) => shared.run(0, 1, args),
-  };
-}
+const engine = npuExecutor();
 
 executorSuite("NPU code in the engine", engine, 5000);
 

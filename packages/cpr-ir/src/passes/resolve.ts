@@ -157,13 +157,18 @@ class Graph {
       "pre-checks",
       "cond-exprs",
       "counter-actions",
+      "post-metadata",
     ] as const)
       if (text[p] !== undefined)
         scope.error("cpr.exit", `an exit node is a leaf without header, not with ${p}`, text, p);
     if (num(text["min-hdr-length"], 0) > 0)
       scope.error("cpr.exit", "an exit node has no header", text, "min-hdr-length", "0");
     const known = this.#index.get(text);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      // a leaf of the graph too: there it has a place in the packet, here it has none
+      this.#node(text, true);
+      return known;
+    }
     this.#index.set(text, this.#queue.length);
     this.#queue.push(text);
     this.nodes.push(this.#node(text, true));

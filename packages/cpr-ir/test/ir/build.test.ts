@@ -14,6 +14,7 @@ import {
   when,
 } from "@netoffload/cpr-ir";
 import { describe, expect, test } from "vitest";
+import type { ParseNodeText } from "../../src/ir/document.ts";
 
 const u8 = (off: number): ReturnType<typeof field> => field(off, 1);
 const small = { "metameta-size": 16, "max-frames": 1, "frame-size": 0 };
@@ -235,5 +236,33 @@ test("faults of a document made in code have their path too", () => {
   expect(wrong).toMatchObject({
     ok: false,
     diagnostics: [{ code: "cpr.missing-name", path: "parse-nodes[0].next-node" }],
+  });
+});
+
+describe("an exit node has no header", () => {
+  const exits = (of: Omit<ParseNodeText, "name">, next?: string): unknown =>
+    parser("p", { "okay-target": "x" })
+      .node("a", { "min-hdr-length": 1, ...(next === undefined ? {} : { "next-node": next }) })
+      .node("x", of)
+      .build();
+  const fault = (path: string): object => ({ ok: false, diagnostics: [{ code: "cpr.exit", path }] });
+
+  test("nothing would ever run its post-metadata", () => {
+    const ents = [{ type: "num_nodes", "md-off": 0 }];
+    expect(exits({ "post-metadata": { ents } })).toMatchObject(fault("parse-nodes[1].post-metadata"));
+  });
+
+  test("nor where it is a leaf of the graph too", () => {
+    const leaf: Omit<ParseNodeText, "name"> = {
+      "min-hdr-length": 0,
+      metadata: { ents: [{ type: "offset", "md-off": 0 }] },
+    };
+    expect(exits(leaf, "x")).toMatchObject(fault("parse-nodes[1].metadata.ents[0].type"));
+    const when = { type: "equal", remaining: true, value: 0 };
+    const constant = { ...leaf, metadata: { ents: [{ value: 1, "md-off": 0, when }] } };
+    expect(exits(constant, "x")).toMatchObject(fault("parse-nodes[1].metadata.ents[0].when"));
+    expect(exits({ ...leaf, metadata: { ents: [{ value: 1, "md-off": 0 }] } }, "x")).toMatchObject({
+      ok: true,
+    });
   });
 });

@@ -188,15 +188,13 @@ function encapsulate(flow: Flow): void {
   if (p.encapTarget >= 0) emitMetadata(flow, p.nodes[p.encapTarget]!.actions.metadata, NOWHERE);
   flow.add("meta.encaps = meta.encaps + 1;");
   flow.branch([[`meta.encaps > ${p.maxEncaps}`, program.stop(CODE.STOP_ENCAP_DEPTH)]], "inner");
-  if (p.frames > 1) {
+  const cells = program.layouts.frame.cells().length;
+  // frames that nothing is written to are all alike
+  if (p.frames > 1 && cells > 0) {
     flow.add(`if (frame < ${p.frames - 1}) {`);
     for (let i = 0; i < p.frames - 1; i++)
       flow.add(`    if (frame == ${i}) {`, `        meta.frame${i} = meta.frame;`, "    }");
-    flow.add(
-      `    meta.frame = ${zeros(program.layouts.frame.cells().length)};`,
-      "    frame = frame + 1;",
-      "}",
-    );
+    flow.add(`    meta.frame = ${zeros(cells)};`, "    frame = frame + 1;", "}");
   }
   for (const [i, c] of p.counters.entries()) if (c.resetAtEncap) flow.add(`${program.counters[i]} = 0;`);
 }

@@ -1,10 +1,10 @@
 /** A list of TLVs: a cycle of states. */
 import { CODE } from "../../ir/codes.ts";
-import type { TlvNode, Tlvs } from "../../ir/types.ts";
+import type { Expr, TlvNode, Tlvs } from "../../ir/types.ts";
 import { emitActions } from "./metadata.ts";
 import { advance, type Ends } from "./node.ts";
 import { type Branch, Flow, type Program } from "./program.ts";
-import { amountText, failing, literal, loadValue, type Unit } from "./values.ts";
+import { amountText, condition, failing, literal, loadValue, type Unit } from "./values.ts";
 
 /** Locals of one level of nesting. */
 interface Level {
@@ -119,7 +119,8 @@ function readLength(flow: Flow, t: Tlvs, level: Level, here: Unit, padding: stri
     [`${level.length} < ${t.minLen}`, bad],
     [`${level.length} > ${left}`, bad],
   ];
-  if (t.padn >= 0) branches.push([`${loadValue(program, t.type, here).text} == ${literal(t.padn)}`, padding]);
+  const isPadn: Expr = { kind: "compare", op: "equal", load: t.type, value: t.padn };
+  if (t.padn >= 0) branches.push([condition(program, isPadn, here), padding]);
   flow.branch(branches, "used");
 }
 

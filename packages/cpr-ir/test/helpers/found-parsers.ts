@@ -1,0 +1,73 @@
+/** Documents and packets that told something apart from what the CPR text says, as small as they get. */
+import type { CprDocument } from "../../src/ir/document.ts";
+
+/** One of them. */
+export interface Found {
+  readonly document: CprDocument;
+  /** Hexadecimal. */
+  readonly packet: string;
+  readonly keys?: readonly number[];
+}
+
+const u8 = (off: number): { "field-off": number; "field-len": number } => ({
+  "field-off": off,
+  "field-len": 1,
+});
+
+/** By what was wrong. */
+export const FOUND_PARSERS: Readonly<Record<string, Found>> = {
+  "wasm, P4: -25 for a number whose array element there is not, so that nothing is written": {
+    document: {
+      cpr: 1,
+      parsers: [{ "metameta-size": 2, "root-node": "a" }],
+      "parse-nodes": [
+        {
+          name: "a",
+          "min-hdr-length": 16,
+          metadata: { ents: [{ type: "hdr_length", "dst-shift": 12, index: "c", "md-off": 0 }] },
+        },
+      ],
+      counters: [{ name: "c" }],
+    },
+    packet: "00".repeat(16),
+  },
+  "wasm, P4: the same behind the last of some elements": {
+    document: {
+      cpr: 1,
+      parsers: [{ "metameta-size": 2, "root-node": "a" }],
+      "parse-nodes": [
+        {
+          name: "a",
+          "min-hdr-length": 16,
+          "counter-actions": [{ name: "c", type: "pre_metadata_inc" }],
+          metadata: { ents: [{ type: "hdr_length", "dst-shift": 12, index: "c", "md-off": 0 }] },
+        },
+      ],
+      counters: [{ name: "c", "num-elements": 1, overwritable: false }],
+    },
+    packet: "00".repeat(16),
+  },
+  "P4: a padding type that the type field cannot hold is none": {
+    document: {
+      cpr: 1,
+      parsers: [{ "root-node": "a" }],
+      "parse-nodes": [
+        {
+          name: "a",
+          "min-hdr-length": 0,
+          "hdr-length": "rest",
+          "tlv-parse-node": { "tlv-type": u8(0), "tlv-length": u8(1), padn: 0x1ff, default: -16 },
+        },
+      ],
+    },
+    packet: "ff02",
+  },
+  "P4: an encapsulation where nothing is written to the frames": {
+    document: {
+      cpr: 1,
+      parsers: [{ "root-node": "a", "max-frames": 2 }],
+      "parse-nodes": [{ name: "a", "min-hdr-length": 1, encap: true, "next-node": "a" }],
+    },
+    packet: "0000",
+  },
+};

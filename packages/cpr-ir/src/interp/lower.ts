@@ -142,11 +142,13 @@ class Lowering {
 
   #write({ value: v, target: t }: ir.Metadata, next: Chain): Step {
     if (t.kind === "key") return number(v, 32, step({ kind: at.STORE_KEY, to: t.key }, next));
-    const first = written(v, t, next);
-    if (t.index === null) return first;
+    if (t.index === null) return written(v, t, next);
     const { elementSize: scale, numElements: count, overwritable } = this.#p.counters[t.index]!;
     const flag = overwritable && count > 0 ? 1 : 0;
-    return step({ kind: at.ARRAY_ELEMENT, off: t.index, scale, count, flag, other: next }, first);
+    const element = { kind: at.ARRAY_ELEMENT, off: t.index, scale, count, flag, other: next };
+    // a number that does not fit is -25 even where the element to write is not there
+    if (v.kind === "offset" || v.kind === "length") return number(v, t.bits, step(element, store(t, next)));
+    return step(element, written(v, t, next));
   }
 }
 
@@ -199,18 +201,27 @@ function elements(e: ir.Elements): Elements {
 
 /** What an entry writes to memory. */
 function written(v: ir.MdValue, t: MemoryTarget, next: Chain): Step {
-  const { off: to, len, bits, shift } = t;
-  const little = t.little ? 1 : 0;
-  const put = { to, len, little, frame: t.frame ? -1 : 0, element: t.index === null ? 0 : -1 };
+  const put = placed(t);
   if (v.kind === "nibbles") return step({ ...put, kind: at.NIBBLES, off: v.start, count: v.count }, next);
   const plain = copied(v, t);
   if (plain !== null) {
     const reverse = plain.little === t.little ? 0 : 1;
     return step({ ...put, kind: at.COPY, off: plain.off, little: reverse }, next);
   }
+  return number(v, t.bits, store(t, next));
+}
+
+/** Where a step writes. */
+function placed({ off: to, len, little, frame, index }: MemoryTarget): Partial<Step> {
+  return { to, len, little: little ? 1 : 0, frame: frame ? -1 : 0, element: index === null ? 0 : -1 };
+}
+
+/** The number of the step before, stored. */
+function store(t: MemoryTarget, next: Chain): Step {
+  const { len, bits, shift } = t;
   const kind = bits === 8 * len ? STORE[len] : undefined;
-  if (kind !== undefined) return number(v, bits, step({ ...put, kind }, next));
-  return number(v, bits, step({ ...put, kind: at.STORE_BITS, mask: ones(bits) << shift, shift }, next));
+  if (kind !== undefined) return step({ ...placed(t), kind }, next);
+  return step({ ...placed(t), kind: at.STORE_BITS, mask: ones(bits) << shift, shift }, next);
 }
 
 /** The bytes that are copied unchanged, though perhaps in the other order; null: none. */

@@ -16,7 +16,7 @@ const u8 = (off: number): { "field-off": number; "field-len": number } => ({
 
 /** By what was wrong. */
 export const FOUND_PARSERS: Readonly<Record<string, Found>> = {
-  "wasm, P4: -25 for a number whose array element there is not, so that nothing is written": {
+  "interpreter: a number that does not fit is -25 though its array has no element to write": {
     document: {
       cpr: 1,
       parsers: [{ "metameta-size": 2, "root-node": "a" }],
@@ -31,7 +31,7 @@ export const FOUND_PARSERS: Readonly<Record<string, Found>> = {
     },
     packet: "00".repeat(16),
   },
-  "wasm, P4: the same behind the last of some elements": {
+  "interpreter: the same behind the last of some elements": {
     document: {
       cpr: 1,
       parsers: [{ "metameta-size": 2, "root-node": "a" }],

@@ -281,8 +281,6 @@ class Run {
       this.store(target, target.little ? bytes.reverse() : bytes);
       return OKAY;
     }
-    // an element that is not there is not written, whatever the number
-    if (target.kind === "memory" && this.place(target) < 0) return OKAY;
     const v = this.number(value, unit);
     const bits = target.kind === "key" ? 32 : target.bits;
     // a code is negative: its low bits
@@ -295,6 +293,7 @@ class Run {
       return OKAY;
     }
     const at = this.place(target);
+    if (at < 0) return OKAY;
     const old = [...this.metadata.subarray(at, at + target.len)];
     if (target.little) old.reverse();
     let whole = old.reduce((sum, b) => sum * 256n + BigInt(b), 0n);

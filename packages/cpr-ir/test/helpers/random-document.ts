@@ -7,6 +7,7 @@ import type {
   CounterText,
   CprDocument,
   EntryText,
+  FlagsText,
   FlagText,
   LookupText,
   ParseNodeText,
@@ -26,7 +27,7 @@ export function randomDocument(seed: number): CprDocument {
 const EXITS = ["okay-target", "fail-target", "encap-target"] as const;
 
 /** Without the properties that are undefined: a file has none such. */
-function clean<T extends object>(of: T): T {
+function clean<T extends object>(of: { [K in keyof T]: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(of).filter(([, v]) => v !== undefined)) as T;
 }
 
@@ -60,7 +61,7 @@ class DocumentMaker {
   #counter(i: number): CounterText {
     const { r } = this;
     const most = r.chance(85) ? 4 : 70;
-    return clean({
+    return clean<CounterText>({
       name: `c${i}`,
       "element-size": r.chance(20) ? undefined : r.between(0, 6),
       "num-elements": r.chance(15) ? undefined : r.below(most),
@@ -68,7 +69,7 @@ class DocumentMaker {
       "reset-at-encap": r.chance(50) ? undefined : r.chance(50),
       "error-exceeded": r.chance(40) ? undefined : r.chance(30),
       overwritable: r.chance(50) ? undefined : r.chance(50),
-    } as CounterText);
+    });
   }
 
   make(): CprDocument {
@@ -81,7 +82,7 @@ class DocumentMaker {
       else {
         parser[exit] = `x-${exit}`;
         nodes.push(
-          clean({
+          clean<ParseNodeText>({
             name: `x-${exit}`,
             metadata: this.parts.metadata({ bytes: 0, exit: true }),
             "post-metadata": r.chance(2) ? this.parts.metadata({ bytes: 0, exit: true }) : undefined,
@@ -89,12 +90,12 @@ class DocumentMaker {
         );
       }
     }
-    return clean({
-      cpr: 1 as const,
+    return clean<CprDocument>({
+      cpr: 1,
       parsers: [parser],
       "parse-nodes": nodes,
       counters: this.counters.length === 0 ? undefined : this.counters,
-    }) as CprDocument;
+    });
   }
 
   #node(name: string, i: number): ParseNodeText {
@@ -103,13 +104,17 @@ class DocumentMaker {
     const leaf = r.chance(last ? 70 : 12);
     if (leaf && i > 0 && r.chance(15)) {
       this.bare.push(name);
-      return clean({ name, "min-hdr-length": 0, metadata: parts.metadata({ bytes: 0, exit: true }) });
+      return clean<ParseNodeText>({
+        name,
+        "min-hdr-length": 0,
+        metadata: parts.metadata({ bytes: 0, exit: true }),
+      });
     }
     const min = r.chance(12) ? 0 : r.chance(80) ? r.between(1, 8) : r.between(9, 40);
     const room: Room = { bytes: min };
     const overlay = r.chance(12);
     const body = r.chance(45) ? this.#body(room) : {};
-    return clean({
+    return clean<ParseNodeText>({
       name,
       "min-hdr-length": min,
       "hdr-length": this.#length(room, body),
@@ -167,7 +172,7 @@ class DocumentMaker {
   #body(room: Room): Partial<ParseNodeText> {
     switch (this.r.below(4)) {
       case 0:
-        return { "flag-fields-parse-node": this.#flags(room) } as Partial<ParseNodeText>;
+        return { "flag-fields-parse-node": this.#flags(room) };
       case 1:
         return { "array-parse-node": this.#array(room) };
       default:
@@ -175,7 +180,7 @@ class DocumentMaker {
     }
   }
 
-  #flags(room: Room): ParseNodeText["flag-fields-parse-node"] {
+  #flags(room: Room): FlagsText {
     const { r } = this;
     const len = Math.min(r.between(1, 4), Math.max(1, room.bytes));
     const all = fieldMax(len);
@@ -184,21 +189,21 @@ class DocumentMaker {
       const own = r.chance(85) ? 2 ** r.below(8 * len) : (r.word() & all) >>> 0;
       const bits = ((r.chance(80) ? own : own | (1 << r.below(8 * len))) & mask) >>> 0;
       const size = r.chance(85) ? r.between(0, 6) : r.number(0xffff);
-      return clean({
+      return clean<FlagText>({
         flag: r.chance(75) ? bits : (r.word() & bits) >>> 0,
         mask: bits,
         "field-len": r.chance(10) ? undefined : size,
         node: r.chance(70) ? this.#sub({ bytes: size }) : undefined,
-      } as FlagText);
+      });
     });
-    return clean({
+    return clean<FlagsText>({
       "flags-offset": r.below(Math.max(1, room.bytes - len + 1)),
       "flags-length": len,
       "flags-mask": mask === all ? undefined : mask,
       endian: r.chance(25) ? ("little" as const) : undefined,
       "fields-offset": r.chance(60) ? undefined : r.below(room.bytes + 3),
       ents,
-    } as NonNullable<ParseNodeText["flag-fields-parse-node"]>);
+    });
   }
 
   #array(room: Room): ArrayText {
@@ -207,7 +212,7 @@ class DocumentMaker {
     const unit: Room = { bytes: size };
     const typed = r.chance(75) ? parts.load(unit, 15) : undefined;
     const wild = r.chance(40) ? this.#sub(unit) : undefined;
-    return clean({
+    return clean<ArrayText>({
       "num-els": r.chance(15) ? r.below(6) : parts.amount(room, 4),
       "start-offset": r.chance(60) ? undefined : r.below(room.bytes + 3),
       "el-length": size,
@@ -216,12 +221,12 @@ class DocumentMaker {
       "wildcard-node": wild,
       default: r.chance(50) ? r.pick([0, 0, -4, -12]) : undefined,
       "max-els": r.chance(60) ? undefined : r.chance(80) ? r.below(8) : r.number(0xffff),
-    } as ArrayText);
+    });
   }
 
   #sub(room: Room): SubNodeText {
     const { parts } = this;
-    return clean({
+    return clean<SubNodeText>({
       "cond-exprs": parts.checks(room, false),
       "counter-actions": parts.actions(),
       metadata: parts.metadata(room, 2),
@@ -245,7 +250,7 @@ class DocumentMaker {
     const start = r.chance(60) ? r.below(outer.bytes + 2) : parts.amount(outer, 6);
     const wild = r.chance(30) ? this.#tlv(room, depth) : undefined;
     const dispose = r.pick([-4, -5, -6, -12, -34]);
-    return clean({
+    return clean<TlvsText>({
       "start-offset": r.chance(50) ? undefined : start,
       "tlv-type": type,
       "tlv-length": length,
@@ -261,7 +266,7 @@ class DocumentMaker {
       "max-padding-length": r.chance(70) ? undefined : limit(),
       "max-consecutive-padding": r.chance(70) ? undefined : limit(),
       "disp-limit-exceeded": r.chance(50) ? undefined : dispose,
-    } as TlvsText);
+    });
   }
 
   #tlv(outer: Room, depth: number): TlvNodeText {
@@ -269,7 +274,7 @@ class DocumentMaker {
     const min = r.chance(30) ? undefined : r.between(0, outer.bytes + 4);
     const room: Room = { bytes: min ?? 0 };
     const overlaid = depth < 3 && r.chance(18);
-    return clean({
+    return clean<TlvNodeText>({
       "min-hdr-length": min,
       "max-hdr-length": r.chance(80) ? undefined : (min ?? 0) + r.below(6),
       "cond-exprs": parts.checks(room, true),

@@ -126,9 +126,9 @@ class Aim {
   #hold(e: Expr, at: number): void {
     const r = this.#r;
     if (r.chance(10)) return;
-    if (e.kind === "and") for (const part of e.ents) this.#hold(part, at);
-    else if (e.kind === "or") this.#hold(r.pick(e.ents), at);
-    else if (e.op === "greater_than" || e.op === "not_equal") this.#put(e.load, at, e.value + 1);
+    if (e.kind !== "compare") {
+      for (const part of e.kind === "and" ? e.ents : [r.pick(e.ents)]) this.#hold(part, at);
+    } else if (e.op === "greater_than" || e.op === "not_equal") this.#put(e.load, at, e.value + 1);
     else if (e.op === "less_than") this.#put(e.load, at, Math.max(0, e.value - 1));
     else if (e.op === "equal" || r.chance(50)) this.#put(e.load, at, e.value);
     else if (e.op === "greater_or_equal") this.#put(e.load, at, e.value + r.below(3));

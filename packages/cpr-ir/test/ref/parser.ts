@@ -195,8 +195,10 @@ class Run {
   }
 
   holds(e: Expr, unit: Unit): boolean {
-    if (e.kind === "and") return e.ents.every((x) => this.holds(x, unit));
-    if (e.kind === "or") return e.ents.some((x) => this.holds(x, unit));
+    if (e.kind !== "compare") {
+      const parts = e.ents.map((x) => this.holds(x, unit));
+      return e.kind === "and" ? !parts.includes(false) : parts.includes(true);
+    }
     const v = this.load(e.load, unit.at);
     switch (e.op) {
       case "equal":

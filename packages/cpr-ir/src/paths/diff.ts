@@ -54,6 +54,7 @@ export function* diffParsersBySteps(
   const proof = prove(a, b, PLACES);
   if (proof.equal) return { kind: "equal" };
   const pair = new Pair(a, b);
+  const guessed: ParserCase[] = [];
   for (const route of proof.open)
     for (const guess of guesses(a, b, route)) {
       yield 0;
@@ -62,7 +63,10 @@ export function* diffParsersBySteps(
       // once over zeros, once over ones
       const found = pair.differ(at) ?? pair.differ(at);
       if (found !== null) return found;
+      guessed.push(at);
     }
+  const behind = farDifference(pair, a, b, guessed.slice(0, FAR_GUESSES));
+  if (behind !== null) return behind;
   const ofA = yield* generateCasesBySteps(a, seed);
   const ofB = yield* generateCasesBySteps(b, seed + 1);
   const cases = [...ofA.cases, ...ofB.cases];
@@ -91,6 +95,7 @@ const PLACES = 16;
 
 /** Cases that are tried far from the packet's start, and where it is too far to try. */
 const FAR_CASES = 1000;
+const FAR_GUESSES = 100;
 const FAR = 1 << 20;
 
 /**

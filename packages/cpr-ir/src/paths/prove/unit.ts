@@ -155,31 +155,27 @@ export class Units {
       if (entry.when !== null && !this.holds(entry.when)) continue;
       const { value, target } = entry;
       const shift = this.#element(entry);
-      if (shift === null) continue;
       if (value.kind === "copy" || value.kind === "nibbles") {
-        this.#bytes(target as Memory, value, shift);
+        if (shift !== null) this.#bytes(target as Memory, value, shift);
         continue;
       }
       const number = this.#number(entry);
       const width = target.kind === "key" ? 32 : target.bits;
+      // what does not fit ends the parse, though the element be not there
       const limited = value.kind === "offset" || value.kind === "length";
       if (limited && !this.facts.atMost(number, 2 ** width - 1)) return CODE.STOP_BAD_EXTRACT;
       if (target.kind === "key")
         this.keys[target.key] = Array.from({ length: 32 }, (_, i) => number[i] ?? ZERO);
-      else this.#store(target, number, shift);
+      else if (shift !== null) this.#store(target, number, shift);
     }
     return CODE.OKAY;
   }
 
   /** Bytes from an array's start to its element; null: the element is not there, and nothing is written. */
-  #element({ value, target }: Metadata): number | null {
+  #element({ target }: Metadata): number | null {
     if (target.kind === "key" || target.index === null) return 0;
     const n = this.counters[target.index]!;
-    if (n === null) {
-      // an offset that does not fit ends the parse only where the element is there
-      if (value.kind === "offset" || value.kind === "length") throw new Unclear();
-      return 0;
-    }
+    if (n === null) return 0;
     const { elementSize, numElements, overwritable } = this.parser.counters[target.index]!;
     if (n < numElements) return elementSize * n;
     return overwritable && numElements > 0 ? elementSize * (numElements - 1) : null;

@@ -49,7 +49,7 @@ export function tlvList(t: usize, header: usize, headerLength: i32): i32 {
       length = value(load<i32>(t, at.TLVS_LENGTH), unit, 0);
       if (length < minLen || length > left) return STOP_TLV_LENGTH;
       type = value(load<i32>(t, at.TLVS_TYPE), unit, length);
-      padding = type == load<i32>(t, at.TLVS_PADN) && type >= 0;
+      padding = type == load<i32>(t, at.TLVS_PADN) && load<i32>(t, at.TLVS_HAS_PADN) != 0;
     }
     if (padding) {
       padded += length;

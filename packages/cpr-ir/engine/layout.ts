@@ -141,6 +141,8 @@ export const TLVS_MAX_NON_PADDING = 36;
 export const TLVS_MAX_PADDING_LENGTH = 40;
 export const TLVS_MAX_CONSECUTIVE_PADDING = 44;
 export const TLVS_DISP_LIMIT = 48;
+/** Is there a padding type? Any number can be one. */
+export const TLVS_HAS_PADN = 52;
 
 /** Words of a TLV node. `maxLen` -1: none. `nested`, `overlay` (a table's place), `key`: 0: none. */
 export const TLV_MIN_LEN = 0;

@@ -114,7 +114,17 @@ class Assembler {
     const chains = [this.#chain(t.start), this.#chain(t.length), this.#chain(t.type)];
     const limits = [t.maxTlvs, t.maxNonPadding, t.maxPaddingLength, t.maxConsecutivePadding].map(limit);
     const table = this.#table(t.table);
-    return this.#lay([...chains, t.minLen, t.pad1, t.eol, t.padn, table, ...limits, t.dispLimit]);
+    return this.#lay([
+      ...chains,
+      t.minLen,
+      t.pad1,
+      t.eol,
+      t.padn,
+      table,
+      ...limits,
+      t.dispLimit,
+      t.padn < 0 ? 0 : 1,
+    ]);
   }
 
   #tlvNode(n: TlvNode, place: number): void {

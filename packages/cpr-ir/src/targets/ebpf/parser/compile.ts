@@ -236,11 +236,11 @@ function xdp(parser: Parser, code: Code, layout: SlotLayout): void {
     encaps,
     nodes,
     metameta: { base: slot, off: layout.metadata },
-    frame: () => {
+    frame: (never) => {
       if (last <= 0) return { base: slot, off: frames };
       const base = code.copy(frame.get());
-      // it never is: the verifier is told
-      code.jumpWide(JMP_OP.JGT, base, last, graph.finish(CODE.STOP_FAIL));
+      // it never is beyond: the verifier is told
+      code.jumpWide(JMP_OP.JGT, base, last, never ?? graph.finish(CODE.STOP_FAIL));
       code.wide(ALU_OP.ADD, base, { r: slot });
       return { base, off: frames };
     },

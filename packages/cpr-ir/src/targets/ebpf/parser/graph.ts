@@ -24,8 +24,11 @@ export interface GraphHost {
   readonly encaps: Cell | null;
   readonly nodes: Cell | null;
   readonly metameta: Place;
-  /** The current frame's place, in registers of its own. */
-  frame(): Place;
+  /**
+   * The current frame's place, in registers of its own.
+   * @param never - where the frame leads that cannot be; default: to the parse's end. An exit node is that end.
+   */
+  frame(never?: number): Place;
   /** Go on to the next frame, if there is one. */
   nextFrame(): void;
   /** A zero that the verifier does not know. */
@@ -103,7 +106,7 @@ export class Graph implements BodyHost {
     // what does not fit ends the list, not the parse
     const past = this.#code.label();
     this.#frame = actions.metadata.some((m) => m.target.kind === "memory" && m.target.frame)
-      ? this.#host.frame()
+      ? this.#host.frame(past)
       : null;
     this.#writer(result, () => past).write(actions.metadata, none);
     this.#code.place(past);

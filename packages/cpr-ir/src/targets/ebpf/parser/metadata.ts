@@ -158,8 +158,12 @@ export class MetadataWriter {
     const room = 2 ** bits;
     if (typeof n === "number") {
       if (n >= room) this.#code.jump(this.#end(CODE.STOP_BAD_EXTRACT));
-    } else if (largest >= room)
-      this.#code.jumpIf(JMP_OP.JGT, n.r, room - 1, this.#end(CODE.STOP_BAD_EXTRACT));
+    } else if (largest >= room) {
+      // by the bits beyond: a bound on the offset itself would make every round of a loop a new one to the verifier
+      const beyond = this.#code.copy(n.r);
+      this.#code.alu(ALU_OP.RSH, beyond, bits);
+      this.#code.jumpIf(JMP_OP.JNE, beyond, 0, this.#end(CODE.STOP_BAD_EXTRACT));
+    }
     return n;
   }
 

@@ -62,6 +62,62 @@ export const FOUND_PARSERS: Readonly<Record<string, Found>> = {
     },
     packet: "ff02",
   },
+  "interpreter: a padding type of 2^31 and more": {
+    document: {
+      cpr: 1,
+      parsers: [{ "root-node": "a" }],
+      "parse-nodes": [
+        {
+          name: "a",
+          "min-hdr-length": 4,
+          "tlv-parse-node": {
+            "start-offset": 0,
+            "tlv-type": { "field-off": 0, "field-len": 4 },
+            "tlv-length": { constant: 4 },
+            "min-hdr-length": 4,
+            padn: 0xffffffff,
+            default: -16,
+          },
+        },
+      ],
+    },
+    packet: "ffffffff",
+  },
+  "XDP: an exit node that writes to a frame": {
+    document: {
+      cpr: 1,
+      parsers: [{ "root-node": "a", "fail-target": "x" }],
+      "parse-nodes": [
+        { name: "a", "min-hdr-length": 1 },
+        { name: "x", metadata: { ents: [{ value: 0, "is-frame": true, "md-off": 0 }] } },
+      ],
+    },
+    packet: "",
+  },
+  "XDP: an offset in one byte, in a loop": {
+    document: {
+      cpr: 1,
+      parsers: [{ "root-node": "a" }],
+      "parse-nodes": [
+        {
+          name: "a",
+          "min-hdr-length": 1,
+          "post-metadata": {
+            ents: [
+              {
+                type: "offset",
+                "dst-bits": 1,
+                "md-off": 0,
+                when: { "field-off": 0, "field-len": 1, type: "equal", value: 0 },
+              },
+            ],
+          },
+          "next-proto": { "field-off": 0, "field-len": 1, ents: [{ key: 0, node: "a" }] },
+        },
+      ],
+    },
+    packet: "0000",
+  },
   "P4: an encapsulation where nothing is written to the frames": {
     document: {
       cpr: 1,

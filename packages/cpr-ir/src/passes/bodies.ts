@@ -212,8 +212,9 @@ export class Bodies {
   }
 
   #overlay(text: LookupText<TlvNodeText>, unit: Unit): Next {
-    const select = selectOf(this.#scope, text, unit);
-    return { select, ...this.#lookup(text, select, CODE.OKAY, true, (node, item) => this.#tlv(node, item)) };
+    const load = selectOf(this.#scope, text, unit);
+    const found = this.#lookup(text, load, CODE.OKAY, true, (node, item) => this.#tlv(node, item));
+    return { select: found.table.length === 0 ? null : load, ...found };
   }
 
   #sub(pool: Pool<SubNodeText>, node: string | SubNodeText, item: object, unit: Unit): number {
@@ -254,6 +255,8 @@ const EMPTY_TLV: TlvNode = {
   overlay: null,
 };
 
+const SOURCES = ["field-off", "field-len", "select-key", "remaining"] as const;
+
 /** The load of a look-up; null where it has no table. */
 export function selectOf(
   scope: Scope,
@@ -261,8 +264,13 @@ export function selectOf(
   unit: Unit,
 ): Load | null {
   if (text.table !== undefined || text.ents !== undefined) {
-    const load = resolveLoad(scope, text, unit);
-    return text.ents?.length === 0 ? null : load;
+    const ents = text.table === undefined ? text.ents : scope.tables.get(text.table)?.ents;
+    if (ents?.length !== 0) return resolveLoad(scope, text, unit);
+    // an empty table needs no load, and the canonical form has none: a counter is not used by it
+    if (text["select-counter"] !== undefined)
+      scope.find(scope.counterTexts, text["select-counter"], text, "select-counter");
+    else if (SOURCES.some((s) => text[s] !== undefined)) resolveLoad(scope, text, unit);
+    return null;
   }
   if (text["wildcard-node"] === undefined)
     scope.error("cpr.lookup", "a table, entries or a wildcard-node are needed", text);

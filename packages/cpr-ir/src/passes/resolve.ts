@@ -41,7 +41,7 @@ function resolve(doc: CprDocument, parser: ParserText, origins: Origins, faults:
   const { geometry } = scope;
   if (geometry.metameta + frames * geometry.frame > MAX_METADATA)
     scope.error("cpr.room", `more than ${MAX_METADATA} bytes of metadata`, parser, "frame-size");
-  const graph = new Graph(scope);
+  const graph = new Graph(scope, parser);
   const root = graph.meet(parser["root-node"], parser, "root-node");
   graph.walk();
   const exit = (property: "okay-target" | "fail-target" | "encap-target"): number =>
@@ -84,7 +84,7 @@ function tellStrays(
   const { doc, faults } = scope;
   const apart = new Faults();
   const other = new Scope(doc, parser, origins, apart);
-  const graph = new Graph(other);
+  const graph = new Graph(other, parser);
   try {
     for (const text of strays) {
       faults.warn("cpr.unreachable", `parse node '${clip(text.name)}' is not reachable`, scope.told(text));
@@ -111,12 +111,15 @@ class Graph {
   readonly nodes: ParseNode[] = [];
   readonly bodies: Bodies;
   readonly #scope: Scope;
+  /** Names of the exit nodes, which may be leaves of the graph too. */
+  readonly #exits: readonly (string | undefined)[];
   readonly #index: Map<ParseNodeText, number> = new Map();
   readonly #queue: ParseNodeText[] = [];
   #at = 0;
 
-  constructor(scope: Scope) {
+  constructor(scope: Scope, parser: ParserText) {
     this.#scope = scope;
+    this.#exits = [parser["okay-target"], parser["fail-target"], parser["encap-target"]];
     this.bodies = new Bodies(scope);
   }
 
@@ -179,7 +182,7 @@ class Graph {
   #node(text: ParseNodeText, exit: boolean): ParseNode {
     const scope = this.#scope;
     scope.handler(text);
-    if (text["min-hdr-length"] === undefined && !exit)
+    if (text["min-hdr-length"] === undefined && !exit && !this.#exits.includes(text.name))
       scope.error("cpr.missing", "min-hdr-length is needed", text);
     const minLen = num(text["min-hdr-length"], 0);
     const unit: Unit = { bytes: minLen, what: exit ? "exit node" : "header" };

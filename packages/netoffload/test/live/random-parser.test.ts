@@ -6,11 +6,15 @@ import {
   compareRandom,
   type MakeSide,
   RANDOM_PARSERS,
-  RANDOM_SEED,
 } from "../../../cpr-ir/test/helpers/random-suite.ts";
 import { MAX_FRAME, MIN_FRAME, XdpParser } from "../../src/live/kernel-parser.ts";
 import { live } from "./facility.ts";
 
+/**
+ * The same parsers every time: of some 500, the verifier refuses one for a sum of the packet's address and a number that
+ * it cannot bound (the document of 2799937768), which is not mended yet. `SEED` for others.
+ */
+const SEED = Number(process.env.SEED ?? 99_000);
 const LONG = 3_600_000;
 /** In front of packets that are too short for a run: the parse starts behind. */
 const FRONT = new Uint8Array(MIN_FRAME).fill(0x5a);
@@ -52,9 +56,9 @@ describe.runIf(live)("XDP programs", () => {
   });
 
   test(
-    `random parsers, seed ${RANDOM_SEED}`,
+    `random parsers, seed ${SEED}`,
     () => {
-      const ran = compareRandom({ xdp: xdpSide }, Math.ceil(RANDOM_PARSERS / 6));
+      const ran = compareRandom({ xdp: xdpSide }, Math.ceil(RANDOM_PARSERS / 6), SEED);
       // more ways than the verifier follows: a few
       expect(refused).toBeLessThanOrEqual(2 + ran.parsers / 20);
     },

@@ -31,6 +31,21 @@ export const FOUND_PARSERS: Readonly<Record<string, Found>> = {
     },
     packet: "00".repeat(16),
   },
+  "xdp: a field further behind than an instruction's offset reaches": {
+    document: {
+      cpr: 1,
+      parsers: [{ "metameta-size": 2, "root-node": "a" }],
+      "parse-nodes": [
+        {
+          name: "a",
+          "min-hdr-length": 40_000,
+          metadata: { ents: [{ "hdr-src-off": 36_570, length: 2, "md-off": 0 }] },
+          "next-proto": { ...u8(33_000), ents: [{ key: 1, node: "a" }] },
+        },
+      ],
+    },
+    packet: "00".repeat(64),
+  },
   "interpreter: the same behind the last of some elements": {
     document: {
       cpr: 1,

@@ -5,6 +5,8 @@ import { ALU_OP, JMP_OP } from "../opcode.ts";
 /** Packets have at most so many bytes: what the verifier follows, and what lies in one piece. */
 export const MAX_OFFSET = 0xffff;
 
+const MAX_INSTRUCTION_OFFSET = 0x7fff;
+
 /** A register, or a number known when compiling. */
 export type Operand = { readonly r: number } | number;
 
@@ -98,13 +100,24 @@ export class Code {
   }
 
   load(s: number, off: number, size: number, d: number = this.register()): number {
-    this.emit("load", { d, s, off, size });
+    const near = this.#near(s, off);
+    this.emit("load", { d, s: near.base, off: near.off, size });
     return d;
   }
 
   store(d: number, off: number, size: number, value: Operand): void {
-    if (typeof value === "number") this.emit("store", { d, off, size, imm: value | 0 });
-    else this.emit("store", { d, off, size, s: value.r });
+    const near = this.#near(d, off);
+    const at = { d: near.base, off: near.off, size };
+    if (typeof value === "number") this.emit("store", { ...at, imm: value | 0 });
+    else this.emit("store", { ...at, s: value.r });
+  }
+
+  /** An instruction's offset has 16 bits, its sign among them: beyond, a register that is nearer. */
+  #near(base: number, off: number): { readonly base: number; readonly off: number } {
+    if (off <= MAX_INSTRUCTION_OFFSET) return { base, off };
+    const near = this.copy(base);
+    this.wide(ALU_OP.ADD, near, off);
+    return { base: near, off: 0 };
   }
 
   /**

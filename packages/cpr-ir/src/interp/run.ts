@@ -93,13 +93,15 @@ export class Interpreter {
   /**
    * Parse a packet.
    * @param packet - its bytes; they are copied
-   * @param end - bytes of `packet` that belong to it, at most its length
-   * @param start - where the first header starts
+   * @param end - bytes of `packet` that belong to it; beyond its length: all
+   * @param start - where the first header starts; in front of the packet: nothing does, as behind its end
    * @returns the code
    */
   run(packet: Uint8Array, end: number = packet.length, start = 0): number {
     const { bytes, packet: room, packetBytes, run } = this.#arena;
-    const length = Math.min(end, packet.length);
+    const length = Math.max(0, Math.min(end, packet.length));
+    // nothing in front of the packet is read
+    if (!(start >= 0 && start <= length)) start = length + 1;
     if (length > packetBytes) return this.#long(packet, length, start);
     bytes.set(length === packet.length ? packet : packet.subarray(0, length), room);
     return this.trace === null ? run(this.#state, room, length, start) : this.#watched(length, start);

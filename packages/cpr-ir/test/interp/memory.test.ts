@@ -77,3 +77,27 @@ test("an end beyond the packet's is the packet's", () => {
   expect(interpreter.run(Uint8Array.of(9, 8, 7, 6, 5), 4)).toBe(CODE.STOP_OKAY);
   expect([...interpreter.metadata]).toEqual([9, 8, 7, 6]);
 });
+
+test("an end or a start in front of the packet: nothing is read, no other's memory is written", () => {
+  const [interpreter, other] = [new Interpreter(storing(0)), new Interpreter(storing(0))];
+  other.run(Uint8Array.of(1, 2, 3, 4));
+  const long = new Uint8Array(5_000_000).fill(0xee);
+  for (const end of [-1, -4_000_000, Number.NEGATIVE_INFINITY])
+    expect(interpreter.run(long, end), `end ${end}`).toBe(CODE.STOP_LENGTH);
+  const packet = Uint8Array.of(9, 8, 7, 6, 5, 4, 3, 2);
+  for (const start of [
+    -1,
+    -64,
+    -1_000_000,
+    -2_147_483_648,
+    -Infinity,
+    Number.NaN,
+    9,
+    2_147_483_647,
+    4_294_967_290,
+    2 ** 53,
+  ])
+    expect(interpreter.run(packet, 8, start), `start ${start}`).toBe(CODE.STOP_LENGTH);
+  expect([...interpreter.metadata]).toEqual([0, 0, 0, 0]);
+  expect([...other.metadata]).toEqual([1, 2, 3, 4]);
+});

@@ -16,20 +16,20 @@ import {
   SHIPPED_PARSERS,
 } from "@netoffload/cpr-ir";
 import type { UdpEncap } from "@netoffload/csum";
+import { ETH_P_IP, ETH_P_IPV6 } from "@netoffload/skbuff";
+import { AT } from "./dissect.ts";
 
 /** FLOW_DISSECTOR_F_PARSE_UDP_ENCAPS of the proposal. */
 export const PARSE_UDP_ENCAPS = 16;
 
 const UDP = 17;
-const ETH_P_IP = 0x0800;
-const ETH_P_IPV6 = 0x86dd;
 const ETH_P_TEB = 0x6558;
 const ETH_P_MPLS = 0x8847;
 const ETH_P_NSH = 0x894f;
 /** Key registers of the graph: flags, n_proto of the caller, what the next header is. */
 const KEY = { flags: 0, proto: 1, next: 3 };
-/** Members of struct bpf_flow_keys. */
-const MD = { thoff: 2, ipProto: 9, nProto: 10, sport: 12, dport: 14 };
+/** Where the destination port is: the second of {@link AT.ports}. */
+const DPORT = AT.ports + 2;
 
 /** The shipped graph, extended. @param encaps - by destination port */
 export function withUdpEncaps(encaps: ReadonlyMap<number, UdpEncap>): CprDocument {
@@ -84,7 +84,7 @@ function entry(ports: EntryText<never>[]): ParseNodeText[] {
         ents: [
           {
             "hdr-src-off": 0,
-            "md-off": MD.sport,
+            "md-off": AT.ports,
             length: 4,
             when: { type: "equal", "select-key": 2, value: 0 },
           },
@@ -120,7 +120,7 @@ function nodeOf(encap: Exclude<UdpEncap, "none">, add: (node: ParseNodeText) => 
         "min-hdr-length": 8,
         "hdr-length": { "field-off": 0, "field-len": 1, mask: 0x3f, multiplier: 4, add: 8, clamp: true },
         "pre-checks": { ents: [good("version 0", byte(0, "equal", 0, 0xc0))] },
-        ...redispatch(fromEnd(), [{ "hdr-src-off": 2, "md-off": MD.nProto, length: 2 }]),
+        ...redispatch(fromEnd(), [{ "hdr-src-off": 2, "md-off": AT.nProto, length: 2 }]),
         "next-proto": { "field-off": 2, "field-len": 2, table: "ether" },
       });
     case "gue":
@@ -137,7 +137,7 @@ const TEB: ParseNodeText = {
   name: "teb",
   "min-hdr-length": 14,
   "counter-actions": [{ name: "hdrs", type: "post_metadata_inc" }],
-  metadata: { ents: [{ "hdr-src-off": 12, "md-off": MD.nProto, length: 2 }, fromEnd()] },
+  metadata: { ents: [{ "hdr-src-off": 12, "md-off": AT.nProto, length: 2 }, fromEnd()] },
   "cond-exprs": {
     ents: [
       {
@@ -261,10 +261,10 @@ function redispatch(
   const ents: MetadataText[] = [
     thoff,
     ...more,
-    { ...protocol, "md-off": MD.ipProto, length: 1 },
+    { ...protocol, "md-off": AT.ipProto, length: 1 },
     { ...protocol, "to-key": KEY.next, ...("value" in protocol ? {} : { length: 1 }) },
-    { value: 0, "md-off": MD.sport, length: 2 },
-    { value: 0, "md-off": MD.dport, length: 2 },
+    { value: 0, "md-off": AT.ports, length: 2 },
+    { value: 0, "md-off": DPORT, length: 2 },
   ];
   return { metadata: { ents }, "counter-actions": [{ name: "hdrs", type: "post_metadata_inc" }] };
 }
@@ -275,7 +275,7 @@ function overlay(name: string, node: Omit<ParseNodeText, "name">): ParseNodeText
 
 /** thoff is this header's begin. */
 function here(): MetadataText {
-  return { type: "offset", "md-off": MD.thoff, length: 2, endian: "little" };
+  return { type: "offset", "md-off": AT.thoff, length: 2, endian: "little" };
 }
 
 /** thoff is this header's end. */
@@ -284,7 +284,7 @@ function fromEnd(): MetadataText {
 }
 
 function etherType(value: number): MetadataText {
-  return { value, "md-off": MD.nProto, length: 2 };
+  return { value, "md-off": AT.nProto, length: 2 };
 }
 
 /** A check that ends the walk, good, as plain UDP. */

@@ -16,7 +16,7 @@ import { guesses } from "../src/paths/prove/route.ts";
 import { inlined } from "../src/paths/prove/unit.ts";
 import { mutants } from "./helpers/mutants.ts";
 import { Random } from "./helpers/random.ts";
-import { randomDocument } from "./helpers/random-parsers.ts";
+import { smallDocument } from "./helpers/random-small.ts";
 
 const NAMES = Object.keys(SHIPPED_PARSERS) as (keyof typeof SHIPPED_PARSERS)[];
 const EVERY = Number(process.env.EVERY ?? 1);
@@ -149,11 +149,16 @@ test.each(NAMES)(
   1_800_000,
 );
 
+test("there are more than 300 mutants that are parsers", () => {
+  const counts = NAMES.map((name) => [...sample(name)].length);
+  expect(counts.reduce((a, b) => a + b, 0) * EVERY).toBeGreaterThanOrEqual(300);
+});
+
 test("no packet refutes a proof about a random parser, and guesses tell many apart", () => {
   const counts = { equal: 0, different: 0, guessed: 0, open: 0 };
   for (let seed = 1; seed <= 8; seed++) {
     const r = new Random(seed);
-    const document = randomDocument(r);
+    const document = smallDocument(r);
     const original = parserOf(document);
     if (!original.ok) expect.fail(`seed ${seed}: ${JSON.stringify(original.diagnostics)}`);
     let n = 0;

@@ -5,7 +5,7 @@ import type { Random } from "./random.ts";
 type Json = Record<string, unknown>;
 
 /** A document with few nodes, few bits that matter and short headers, so that random packets go everywhere. */
-export function randomDocument(r: Random): CprDocument {
+export function smallDocument(r: Random): CprDocument {
   const pick = <T>(list: readonly T[]): T => list[r.below(list.length)]!;
   const some = (n: number): boolean => r.below(n) === 0;
   const names = Array.from({ length: 2 + r.below(4) }, (_, i) => `n${i}`);

@@ -31,6 +31,64 @@ export const FOUND_PARSERS: Readonly<Record<string, Found>> = {
     },
     packet: "00".repeat(16),
   },
+  "xdp: an offset on the stack, bounded at one reading and not at the next": {
+    document: {
+      cpr: 1,
+      parsers: [{ "root-node": "n0" }],
+      "parse-nodes": [
+        {
+          name: "n0",
+          "min-hdr-length": 0,
+          "hdr-length": { constant: 6, clamp: true },
+          "tlv-parse-node": {
+            "tlv-type": { "field-off": 1, "field-len": 1 },
+            "tlv-length": { "field-off": 1, "field-len": 1 },
+            "wildcard-node": {
+              "overlay-node": {
+                "wildcard-node": {
+                  "min-hdr-length": 3,
+                  "nested-node": {
+                    "tlv-type": { "field-off": 0, "field-len": 2 },
+                    "tlv-length": { "field-off": 1, "field-len": 1 },
+                    ents: [
+                      {
+                        key: 36,
+                        node: {
+                          "min-hdr-length": 3,
+                          "cond-exprs": {
+                            ents: [
+                              {
+                                "default-fail": -5,
+                                ents: [
+                                  {
+                                    type: "and",
+                                    ents: [
+                                      { "field-off": 0, "field-len": 3, type: "not_equal", value: 2424705 },
+                                    ],
+                                  },
+                                ],
+                              },
+                            ],
+                          },
+                        },
+                      },
+                    ],
+                  },
+                  "overlay-node": {
+                    "field-off": 1,
+                    "field-len": 1,
+                    ents: [{ key: 168, node: { "min-hdr-length": 5 } }],
+                  },
+                },
+              },
+            },
+          },
+          "next-proto": { remaining: true, ents: [{ key: 52, node: "n0" }] },
+        },
+      ],
+    },
+    packet: "0003".repeat(16),
+  },
   "xdp: a field further behind than an instruction's offset reaches": {
     document: {
       cpr: 1,

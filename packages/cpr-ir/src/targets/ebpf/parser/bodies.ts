@@ -2,7 +2,7 @@
 import { CODE } from "../../../ir/codes.ts";
 import type { Actions, Edge, Elements, Flags, ParseNode, Parser, SubNode, Tlvs } from "../../../ir/types.ts";
 import { ALU_OP, JMP_OP } from "../opcode.ts";
-import { type Code, MAX_OFFSET, type Operand } from "./code.ts";
+import type { Code, Operand } from "./code.ts";
 import type { UnitAt, Values } from "./values.ts";
 
 /** Instructions a program may have: shared TLV nodes are written where they are used. */
@@ -71,9 +71,7 @@ export class Bodies {
     const code = this.#code;
     const { packet, end } = this.#host;
     const never = this.#host.finish(CODE.STOP_LENGTH);
-    code.jumpWide(JMP_OP.JGT, off, MAX_OFFSET - bytes, never);
-    const p = code.copy(packet);
-    code.wide(ALU_OP.ADD, p, { r: off });
+    const p = code.pointer(packet, off, bytes, never);
     if (bytes === 0) return p;
     const t = code.copy(p);
     code.wide(ALU_OP.ADD, t, bytes);

@@ -121,6 +121,18 @@ export class Code {
   }
 
   /**
+   * Pointer to an offset in the packet where `bytes` more stay within what the verifier follows; elsewhere `beyond`.
+   * A register of its own is tested and then moved on: what the verifier has learnt of a register that lives on the
+   * stack and went through a loop is not known of its next reading.
+   */
+  pointer(packet: number, off: number, bytes: number, beyond: number): number {
+    const p = this.copy(off);
+    this.jumpWide(JMP_OP.JGT, p, MAX_OFFSET - bytes, beyond);
+    this.wide(ALU_OP.ADD, p, { r: packet });
+    return p;
+  }
+
+  /**
    * Make a register's value unknown to the verifier: what it knows of values that live around a loop, it follows
    * round by round. A number less itself is 0, which the verifier does not see. @param unknown - any number it does not know
    */

@@ -166,9 +166,7 @@ export class Graph implements BodyHost {
   /** Pointer to a header with `bytes` bytes that may be read; elsewhere where they are not there. */
   #pointer(off: number, bytes: number, short: number): number {
     const code = this.#code;
-    code.jumpWide(JMP_OP.JGT, off, MAX_OFFSET - bytes, short);
-    const p = code.copy(this.packet);
-    code.wide(ALU_OP.ADD, p, { r: off });
+    const p = code.pointer(this.packet, off, bytes, short);
     const t = code.copy(p);
     if (bytes > 0) code.wide(ALU_OP.ADD, t, bytes);
     code.jumpRegisters(JMP_OP.JGT, t, this.end, short);

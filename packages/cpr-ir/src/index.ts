@@ -119,8 +119,8 @@ export {
   type CompiledParser,
   compileFlowDissector,
   compileXdp,
+  type DebugOptions,
   flowDissectorTarget,
-  type XdpOptions,
   xdpTarget,
 } from "./targets/ebpf/parser/compile.ts";
 export { type FlowKeysField, flowKeysFields, toFlowKeys } from "./targets/ebpf/parser/flow-keys.ts";

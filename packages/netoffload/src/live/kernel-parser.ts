@@ -149,26 +149,30 @@ export class XdpParser {
 
   /** Tell what the last run, of a debug program, did. @returns records that there was no room for */
   tell(trace: Trace): number {
-    const { trace: first, records } = this.#layout;
-    const count = this.#view.getUint32(this.#at + SLOT.TRACED, true);
-    for (let i = 0; i < Math.min(count, records); i++) {
-      const at = this.#at + first + TRACE_RECORD * i;
-      const [kind, a, b, c] = [0, 4, 8, 12].map((n) => this.#view.getUint32(at + n, true)) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      if (kind === TRACE_KIND.NODE) trace.node?.(a, b, c);
-      else if (kind === TRACE_KIND.WRITE) trace.write?.(a, b);
-      else trace.key?.(a, b);
-    }
-    return Math.max(0, count - records);
+    return tell(this.#view, this.#at, this.#layout, trace);
   }
 
   close(): void {
     this.#loaded.close();
   }
+}
+
+/** Tell a slot's trace. @returns records that there was no room for */
+function tell(view: DataView, slot: number, { trace: first, records }: SlotLayout, trace: Trace): number {
+  const count = view.getUint32(slot + SLOT.TRACED, true);
+  for (let i = 0; i < Math.min(count, records); i++) {
+    const at = slot + first + TRACE_RECORD * i;
+    const [kind, a, b, c] = [0, 4, 8, 12].map((n) => view.getUint32(at + n, true)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    if (kind === TRACE_KIND.NODE) trace.node?.(a, b, c);
+    else if (kind === TRACE_KIND.WRITE) trace.write?.(a, b);
+    else trace.key?.(a, b);
+  }
+  return Math.max(0, count - records);
 }
 
 /** Bytes of struct bpf_flow_keys, and of its flags' place. */
@@ -181,8 +185,14 @@ export class FlowDissectorParser {
   readonly #loaded: LoadedParser;
   readonly #runs: PacketRuns;
   readonly #context: StructBytes = new StructBytes(KEYS_BYTES);
+  readonly #layout: SlotLayout | null;
 
-  constructor(source: KernelParserSource) {
+  /** @param debug - of a debug program: the parser that is traced ({@link toFlowKeys}), records of the trace */
+  constructor(
+    source: KernelParserSource,
+    debug: { readonly parser: Parser; readonly records: number } | null = null,
+  ) {
+    this.#layout = debug === null ? null : slotLayout(debug.parser, debug.records);
     this.#loaded = loadParser(source);
     this.#runs = new PacketRuns(this.#loaded.program, MAX_FRAME, KEYS_BYTES, this.#context);
     this.verifiedInstructions = this.#loaded.program.info().verifiedInstructions;
@@ -201,7 +211,27 @@ export class FlowDissectorParser {
   run(frame: Uint8Array, flags = 0): number {
     this.#runs.data.set(frame);
     this.#context.u32(KEYS_FLAGS, flags);
+    if (this.#layout !== null)
+      for (const at of this.#slots(this.#layout)) this.#view.setUint32(at + SLOT.TRACED, UNTOUCHED, true);
     return this.#runs.run(frame.length);
+  }
+
+  /** Tell what the last run, of a debug program, did. @returns records that there was no room for */
+  tell(trace: Trace): number {
+    if (this.#layout === null) return 0;
+    for (const at of this.#slots(this.#layout))
+      if (this.#view.getUint32(at + SLOT.TRACED, true) !== UNTOUCHED)
+        return tell(this.#view, at, this.#layout, trace);
+    return 0;
+  }
+
+  *#slots({ size }: SlotLayout): Generator<number> {
+    for (let at = 0; at < this.#loaded.slots.length; at += size) yield at;
+  }
+
+  get #view(): DataView {
+    const { slots } = this.#loaded;
+    return new DataView(slots.buffer, slots.byteOffset, slots.byteLength);
   }
 
   close(): void {

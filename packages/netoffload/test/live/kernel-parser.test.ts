@@ -136,6 +136,15 @@ describe.runIf(live)("XDP programs", () => {
   });
 });
 
+/** A case as a frame: a parser that is given its first header's type starts behind an Ethernet header with it. */
+function framed(of: Parser, packet: Uint8Array, keys: Uint32Array): Uint8Array {
+  if (of.numKeys === 0) return packet;
+  const frame = new Uint8Array(14 + packet.length);
+  new DataView(frame.buffer).setUint16(12, keys[1]! & 0xffff);
+  frame.set(packet, 14);
+  return frame;
+}
+
 describe.runIf(live)("flow dissectors", () => {
   describe.each(NAMES)("%s", (name) => {
     const of = PARSERS.get(name)!;
@@ -145,19 +154,28 @@ describe.runIf(live)("flow dissectors", () => {
 
     test("path packets and their neighbours, every packet of every capture", () => {
       const compare = new CompareFlow(orThrow(compileFlowDissector(of, fields)), judge);
-      for (const { packet, keys } of pathCases(of)) {
-        if (of.numKeys === 0) {
-          compare.add(packet, 0);
-          continue;
-        }
-        const frame = new Uint8Array(14 + packet.length);
-        new DataView(frame.buffer).setUint16(12, keys[1]! & 0xffff);
-        frame.set(packet, 14);
-        compare.add(frame, keys[0]! & 15);
-      }
+      for (const { packet, keys } of pathCases(of))
+        compare.add(framed(of, packet, keys), (keys[0] ?? 0) & 15);
       expect(compare.compared).toBeGreaterThan(500);
       if (haveCaptures) for (const packet of allPackets()) compare.add(packet, 0);
       compare.close();
+    });
+
+    test("debug mode: the interpreter's trace of what the parser becomes", () => {
+      const mapped = orThrow(toFlowKeys(of, fields));
+      // little room: what does not fit is counted
+      for (const records of [256, 3]) {
+        const compare = new CompareFlow(
+          orThrow(compileFlowDissector(of, fields, { trace: records })),
+          mapped,
+          records,
+        );
+        for (const { packet, keys } of pathCases(of).slice(0, 3000))
+          compare.add(framed(of, packet, keys), (keys[0] ?? 0) & 15);
+        if (haveCaptures && records > 3) for (const packet of allPackets()) compare.add(packet, 0);
+        expect(compare.events).toBeGreaterThan(50);
+        compare.close();
+      }
     });
 
     test(

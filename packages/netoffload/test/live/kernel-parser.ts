@@ -77,6 +77,28 @@ export class CompareXdp {
   }
 }
 
+/** A trace as text. */
+class Told implements Trace {
+  readonly events: string[] = [];
+  node(index: number, off: number, length: number): void {
+    this.events.push(`node ${index} at ${off}, ${length} bytes`);
+  }
+  write(at: number, length: number): void {
+    this.events.push(`write ${at}, ${length} bytes`);
+  }
+  key(key: number, value: number): void {
+    this.events.push(`key ${key} = ${value >>> 0}`);
+  }
+  /** @param lost - events that there was no room for, after those found */
+  compare({ events: found }: Told, lost: number, packet: Uint8Array): void {
+    const expected = this.events;
+    if (expected.join("\n") !== [...found, ...expected.slice(found.length, found.length + lost)].join("\n"))
+      throw new Error(
+        `${hex(packet)}:\ninterpreter\n${expected.join("\n")}\nkernel, ${lost} lost\n${found.join("\n")}`,
+      );
+  }
+}
+
 /** The trace of debug programs beside the interpreter's: nodes, offsets, lengths, writes of metadata and keys, in order. */
 export class CompareTrace {
   readonly #xdp: XdpParser;
@@ -91,23 +113,15 @@ export class CompareTrace {
 
   add({ packet, keys, start = 0 }: Case): void {
     if (packet.length < MIN_FRAME || packet.length > MAX_FRAME) return;
-    const [expected, found]: [string[], string[]] = [[], []];
-    const into = (list: string[]): Trace => ({
-      node: (index, off, length) => void list.push(`node ${index} at ${off}, ${length} bytes`),
-      write: (at, length) => void list.push(`write ${at}, ${length} bytes`),
-      key: (key, value) => void list.push(`key ${key} = ${value >>> 0}`),
-    });
-    this.#run.trace = into(expected);
+    const expected = new Told();
+    const found = new Told();
+    this.#run.trace = expected;
     this.#run.clear();
     this.#run.keys.set(keys);
     this.#run.run(packet, packet.length, start);
     this.#xdp.run(packet, keys, start);
-    const lost = this.#xdp.tell(into(found));
-    this.events += found.length;
-    if (expected.join("\n") !== [...found, ...expected.slice(found.length, found.length + lost)].join("\n"))
-      throw new Error(
-        `${hex(packet)}:\ninterpreter\n${expected.join("\n")}\nxdp, ${lost} lost\n${found.join("\n")}`,
-      );
+    expected.compare(found, this.#xdp.tell(found), packet);
+    this.events += found.events.length;
   }
 
   close(): void {
@@ -130,21 +144,33 @@ export class CompareFlow {
   readonly #run: Interpreter;
   readonly #expected: Uint8Array = new Uint8Array(KEYS);
   readonly #view: DataView = new DataView(this.#expected.buffer);
+  readonly #traced: boolean;
   compared = 0;
+  /** Events of the trace that both told. */
+  events = 0;
 
-  /** @param judge - whose metameta area is the struct */
-  constructor(compiled: CompiledParser, judge: Parser) {
-    this.#flow = new FlowDissectorParser(sourceOf(compiled, "ebpf"));
+  /** @param judge - whose metameta area is the struct. @param records - of the trace, of debug programs */
+  constructor(compiled: CompiledParser, judge: Parser, records = 0) {
+    const debug = records === 0 ? null : { parser: judge, records };
+    this.#flow = new FlowDissectorParser(sourceOf(compiled, "ebpf"), debug);
     this.#run = new Interpreter(judge);
+    this.#traced = records > 0;
   }
 
   /** Frames with an Ethernet header only. */
   add(packet: Uint8Array, flags: number): void {
     if (packet.length < MIN_FRAME) return;
     const frame = packet.length > MAX_FRAME ? packet.subarray(0, MAX_FRAME) : packet;
+    const told = new Told();
+    this.#run.trace = this.#traced ? told : null;
     const expected = this.#judge(frame, flags);
     const retval = this.#flow.run(frame, flags);
     this.compared++;
+    if (this.#traced) {
+      const found = new Told();
+      told.compare(found, this.#flow.tell(found), frame);
+      this.events += found.events.length;
+    }
     if (retval !== expected || Buffer.compare(this.#flow.keys, this.#expected) !== 0)
       throw new Error(
         `${hex(frame)} flags ${flags}:\nkernel      ${retval} ${hex(this.#flow.keys)}\n` +

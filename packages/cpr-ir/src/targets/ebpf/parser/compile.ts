@@ -61,29 +61,32 @@ export const flowDissectorTarget: Target<CompiledParser> = {
 /** The xdp target. */
 export const xdpTarget: Target<CompiledParser> = { name: "xdp", compile: (parser) => compileXdp(parser) };
 
+/** How to compile a program. */
+export interface DebugOptions {
+  /** Debug mode: records of the trace that the slot has room for, see {@link TRACE_KIND}; default 0, no trace. */
+  readonly trace?: number;
+}
+
 /**
- * Compile a parser to a flow dissector.
+ * Compile a parser to a flow dissector. It has a slot in debug mode only, for the trace: what {@link toFlowKeys} makes of
+ * the parser is traced.
  * @param fields - what of its metadata is which member of struct bpf_flow_keys; default: the metameta area is that struct
  */
 export function compileFlowDissector(
   parser: Parser,
   fields?: readonly FlowKeysField[],
+  { trace = 0 }: DebugOptions = {},
 ): Result<CompiledParser> {
   const mapped = toFlowKeys(parser, fields);
   if (!mapped.ok) return mapped;
   const code = new Code();
-  flowDissector(mapped.value, code);
-  return finished(mapped.value, code, 0);
-}
-
-/** How to compile an XDP program. */
-export interface XdpOptions {
-  /** Debug mode: records of the trace that the slot has room for, see {@link TRACE_KIND}; default 0, no trace. */
-  readonly trace?: number;
+  const layout = trace === 0 ? null : slotLayout(mapped.value, trace);
+  flowDissector(mapped.value, code, layout);
+  return finished(mapped.value, code, layout?.size ?? 0);
 }
 
 /** Compile a parser to an XDP program; {@link SLOT} says how to talk with it. */
-export function compileXdp(parser: Parser, options: XdpOptions = {}): Result<CompiledParser> {
+export function compileXdp(parser: Parser, options: DebugOptions = {}): Result<CompiledParser> {
   const bytes = metadataSize(parser);
   if (bytes > MAX_METADATA)
     return fail("ebpf.metadata", `${bytes} bytes of metadata; ${MAX_METADATA} are possible`);
@@ -129,8 +132,9 @@ function labelled(parser: Parser, origins: Int32Array): ImageLabel[] {
 const SKB = { DATA: 76, DATA_END: 80, FLOW_KEYS: 144 };
 const XDP = { DATA: 0, DATA_END: 4 };
 
-function flowDissector(parser: Parser, code: Code): void {
+function flowDissector(parser: Parser, code: Code, layout: SlotLayout | null): void {
   const context = code.copy(1);
+  const slot = layout === null ? 0 : slotOfCpu(code, layout.size, BPF_OK);
   const keys = code.load(context, SKB.FLOW_KEYS, 8);
   const packet = code.load(context, SKB.DATA, 4);
   const end = code.load(context, SKB.DATA_END, 4);
@@ -164,7 +168,7 @@ function flowDissector(parser: Parser, code: Code): void {
     nextFrame: () => undefined,
     hidden,
     entered: () => undefined,
-    trace: null,
+    trace: layout === null ? null : new SlotTrace(code, slot, layout, { base: keys, off: 0 }),
   });
   graph.nodes();
   const result = code.register();
@@ -211,7 +215,7 @@ function leave(code: Code, value: number): void {
 
 function xdp(parser: Parser, code: Code, layout: SlotLayout): void {
   const context = code.copy(1);
-  const slot = slotOfCpu(code, layout.size);
+  const slot = slotOfCpu(code, layout.size, XDP_PASS);
   const packet = code.load(context, XDP.DATA, 4);
   const end = code.load(context, XDP.DATA_END, 4);
   const off = start(parser, code, slot, layout, packet, end);
@@ -222,7 +226,6 @@ function xdp(parser: Parser, code: Code, layout: SlotLayout): void {
   const frame = new MemoryCell(code, slot, SLOT.FRAME);
   const counters = cells(layout.counters, parser.counters.length);
   for (const c of [encaps, nodes, frame, ...counters]) c.put(0);
-  if (layout.records > 0) code.store(slot, SLOT.TRACED, 4, 0);
   const last = parser.frameSize * (parser.frames - 1);
   const frames = layout.metadata + parser.metametaSize;
   const graph: Graph = new Graph({
@@ -255,7 +258,8 @@ function xdp(parser: Parser, code: Code, layout: SlotLayout): void {
     },
     hidden: () => code.load(slot, SLOT.ZERO, 8),
     entered: (index) => code.store(slot, SLOT.LAST, 4, index),
-    trace: layout.records === 0 ? null : new SlotTrace(code, slot, layout),
+    trace:
+      layout.records === 0 ? null : new SlotTrace(code, slot, layout, { base: slot, off: layout.metadata }),
   });
   code.store(slot, SLOT.LAST, 4, parser.root);
   graph.nodes();
@@ -266,13 +270,13 @@ function xdp(parser: Parser, code: Code, layout: SlotLayout): void {
   });
 }
 
-/** Address of this CPU's slot; programs on CPUs without one let every packet pass. */
-function slotOfCpu(code: Code, size: number): number {
+/** Address of this CPU's slot; on CPUs without one the program ends with `value`. */
+function slotOfCpu(code: Code, size: number, value: number): number {
   code.emit("call", { op: 0, imm: HELPER_GET_SMP_PROCESSOR_ID, n: 0, result: true, w: 32 });
   const cpu = code.copy(0);
   const there = code.label();
   code.jumpWide(JMP_OP.JLT, cpu, 0, there, "slots");
-  leave(code, XDP_PASS);
+  leave(code, value);
   code.place(there);
   code.wide(ALU_OP.MUL, cpu, size);
   const slots = code.register();

@@ -10,11 +10,15 @@ export class SlotTrace implements MetadataTrace {
   readonly #code: Code;
   readonly #slot: number;
   readonly #layout: SlotLayout;
+  readonly #metadata: Place;
 
-  constructor(code: Code, slot: number, layout: SlotLayout) {
+  /** @param metadata - where the metadata memory starts */
+  constructor(code: Code, slot: number, layout: SlotLayout, metadata: Place) {
     this.#code = code;
     this.#slot = slot;
     this.#layout = layout;
+    this.#metadata = metadata;
+    code.store(slot, SLOT.TRACED, 4, 0);
   }
 
   node(index: number, { off, length }: UnitAt): void {
@@ -22,10 +26,17 @@ export class SlotTrace implements MetadataTrace {
   }
 
   write(place: Place, length: number): void {
+    const { base, off } = this.#metadata;
+    this.#record(TRACE_KIND.WRITE, [this.#behind(base, off, place), length]);
+  }
+
+  /** Bytes that a place is behind the metadata's first. */
+  #behind(base: number, off: number, place: Place): Operand {
+    if (place.base === base) return place.off - off;
     const at = this.#code.copy(place.base);
-    this.#code.wide(ALU_OP.SUB, at, { r: this.#slot });
-    this.#code.alu(ALU_OP.ADD, at, place.off - this.#layout.metadata);
-    this.#record(TRACE_KIND.WRITE, [{ r: at }, length]);
+    this.#code.wide(ALU_OP.SUB, at, { r: base });
+    this.#code.alu(ALU_OP.ADD, at, place.off - off);
+    return { r: at };
   }
 
   key(key: number, value: Operand): void {
